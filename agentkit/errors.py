@@ -1,0 +1,139 @@
+"""The errors that agentkit raises, as one small tree.
+
+::
+
+    AgentkitError
+    ├── UsageError                 misuse: the caller, a task file or a tool definition is wrong
+    │   ├── ToolDefinitionError    a function can't be a tool as it is written
+    │   ├── SchemaError            a JSON Schema holds something that can't be enforced
+    │   ├── TaskFileError          a task file can't be read as a task (file, line, column)
+    │   ├── PlanError              a plan is not a valid graph of tool calls
+    │   └── ModelUnavailable       the model that was named is not there, or can't be loaded
+    ├── RunError                   a run failed
+    │   ├── ModelError             the model backend failed while it decoded
+    │   ├── ToolTimeout            a tool ran longer than its limit
+    │   ├── LimitReached           a limit of the run ended it
+    │   └── JournalError           the run's file can't be written or read
+    └── ToolSignal                 what a tool raises to tell the model something
+        ├── ArgumentError          the arguments do not fit the tool's parameters
+        ├── Retry                  "call me again, differently"
+        └── ToolFailed             "this can't be done", in words meant for the model
+
+Messages name the thing with ``!r``, say what was expected, and say what to do next.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = [
+    "AgentkitError",
+    "ArgumentError",
+    "JournalError",
+    "LimitReached",
+    "ModelError",
+    "ModelUnavailable",
+    "PlanError",
+    "Retry",
+    "RunError",
+    "SchemaError",
+    "TaskFileError",
+    "ToolDefinitionError",
+    "ToolFailed",
+    "ToolSignal",
+    "ToolTimeout",
+    "UsageError",
+]
+
+
+class AgentkitError(Exception):
+    """The base of every error that agentkit raises on purpose."""
+
+
+class UsageError(AgentkitError):
+    """Misuse: something the caller wrote has to change. The command line exits with code 2."""
+
+
+class ToolDefinitionError(UsageError):
+    """A function can't be a tool as it is written; the message names the parameter and the fix."""
+
+
+class SchemaError(UsageError):
+    """A JSON Schema holds a feature that can be neither enforced nor checked.
+
+    Attributes:
+        pointer: JSON pointer (RFC 6901) to the offending place, such as ``/properties/x/not``.
+    """
+
+    def __init__(self, message: str, *, pointer: str = "") -> None:
+        super().__init__(message)
+        self.pointer = pointer
+
+
+class TaskFileError(UsageError):
+    """A task file can't be read as a task.
+
+    Attributes:
+        path: The file, as the user named it.
+        line: Line, counted from 1; 0 when the whole file is meant.
+        column: Column, counted from 1; 0 when the whole line is meant.
+    """
+
+    def __init__(self, message: str, *, path: Path | str, line: int = 0, column: int = 0) -> None:
+        self.path = path
+        self.line = line
+        self.column = column
+        place = str(path) + (f":{line}" if line else "") + (f":{column}" if line and column else "")
+        super().__init__(f"{place}: {message}")
+
+
+class PlanError(UsageError):
+    """A plan is not a valid graph of tool calls: unknown step, cycle, duplicate id."""
+
+
+class ModelUnavailable(UsageError):
+    """The model that was named is not there or can't be loaded; the message says which command helps."""
+
+
+class RunError(AgentkitError):
+    """A run failed. The command line exits with code 1."""
+
+
+class ModelError(RunError):
+    """The model backend failed while it decoded."""
+
+
+class ToolTimeout(RunError):
+    """A tool ran longer than its limit allows."""
+
+
+class LimitReached(RunError):
+    """A limit of the run (calls, tokens, time, context) ended it.
+
+    Attributes:
+        reason: The stop reason, such as ``"token_limit"``.
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class JournalError(RunError):
+    """The run's file can't be written or read."""
+
+
+class ToolSignal(AgentkitError):
+    """The base of what a tool may raise to speak to the model; it never ends the run."""
+
+
+class ArgumentError(ToolSignal):
+    """The arguments do not fit; the message names each parameter, its value and what was expected."""
+
+
+class Retry(ToolSignal):
+    """The call should be made again with other arguments; the message says which and why."""
+
+
+class ToolFailed(ToolSignal):
+    """The call can't succeed; the message is meant for the model and is passed on as it is."""

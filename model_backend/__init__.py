@@ -1,0 +1,1 @@
+"""Text and tokens: formats, constraints, the llama.cpp engine, remote models, the catalog."""

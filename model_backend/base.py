@@ -1,0 +1,158 @@
+"""The seam between a run and a model: a request goes in, a turn comes out.
+
+Everything above this module speaks of messages and pieces; everything below it of text and tokens.
+`agentkit.model_backend.scripted.ScriptedModel` implements the seam without a model, for tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+from agentkit.messages import Assistant, JsonObject, Message, Usage
+
+__all__ = [
+    "CallPolicy",
+    "Delta",
+    "Emit",
+    "Model",
+    "ModelInfo",
+    "Sampling",
+    "ToolSpec",
+    "Turn",
+    "TurnRequest",
+    "TurnStop",
+]
+
+CallPolicy: TypeAlias = Literal["auto", "none", "required"]
+"""Whether a turn may call tools, may not, or must."""
+
+TurnStop: TypeAlias = Literal["calls", "answer", "length"]
+"""Why a turn ended: it made calls, it answered, or it ran out of tokens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSpec:
+    """What a model is told of a tool."""
+
+    name: str
+    description: str
+    parameters: JsonObject
+    """JSON Schema of an object; its properties are the parameters."""
+    returns: JsonObject | None = None
+    """JSON Schema of the result, where known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How the next token is chosen. ``None`` means: what the catalog says suits the model."""
+
+    temperature: float | None = None
+    """0 takes the likeliest token."""
+    top_k: int | None = None
+    """Only the k likeliest tokens; 0 for all."""
+    top_p: float | None = None
+    """Only the likeliest tokens that together reach this probability; 1.0 for all."""
+    min_p: float | None = None
+    """Only tokens at least this likely, relative to the likeliest; 0.0 for all."""
+    repeat_penalty: float | None = None
+    """Divides the logits of tokens seen in the last 64; 1.0 for none."""
+    seed: int | None = None
+    """Makes a turn repeatable on the same machine and model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnRequest:
+    """One turn asked of a model."""
+
+    messages: Sequence[Message]
+    tools: Sequence[ToolSpec] = ()
+    calls: CallPolicy = "auto"
+    """With ``"required"`` the turn is one or more calls and nothing else but a thought."""
+    max_calls: int = 8
+    """The most calls in one turn."""
+    thinking: int = 0
+    """Budget of the thought, in tokens; 0 turns thinking off."""
+    output: JsonObject | None = None
+    """JSON Schema that the answer (when the turn is not calls) must fit; ``None`` for free text."""
+    max_tokens: int = 2048
+    """The most output tokens of the turn, the thought not counted."""
+    sampling: Sampling = Sampling()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """A bit of a turn while it is decoded, for people to watch."""
+
+    kind: Literal["thought", "text", "call"]
+    text: str
+    tokens: int = 1
+    """Output tokens this bit stands for."""
+
+
+Emit: TypeAlias = Callable[[Delta], None]
+"""Called with each delta, on the event loop's thread."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What a model gave for a request."""
+
+    message: Assistant
+    """The pieces in order. Calls have been checked against their tool's schema; ids are not set yet."""
+    stop: TurnStop
+    usage: Usage
+    notes: tuple[str, ...] = ()
+    """What the backend had to do that the reader of a trace should know: a thought cut at its
+    budget, a constraint relaxed, an answer repaired."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """What a run records of the model that it used."""
+
+    name: str
+    """As the user named it: catalog id, path or URL."""
+    kind: Literal["local", "remote", "scripted"]
+    context: int
+    """Context size in tokens; 0 when unknown."""
+    format: str = ""
+    digest: str = ""
+    """sha256 of the weights, where known."""
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A model that takes turns. Several runs may use one at the same time."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model is."""
+        ...
+
+    async def turn(self, request: TurnRequest, emit: Emit | None = None) -> Turn:
+        """Decodes one turn.
+
+        Cancelling the awaiting task stops decoding within one token.
+
+        Args:
+            request: What is asked.
+            emit: Called with each bit as it is decoded.
+
+        Returns:
+            The turn. Every call in it names a tool of the request and fits its schema.
+
+        Raises:
+            agentkit.errors.ModelError: The backend failed.
+            agentkit.errors.LimitReached: The prompt does not fit the context.
+        """
+        ...
+
+    async def count(self, request: TurnRequest) -> int:
+        """Returns the exact number of prompt tokens of a request; an estimate for remote models."""
+        ...
+
+    def close(self) -> None:
+        """Frees the model. Closing twice is allowed."""
+        ...

@@ -1,0 +1,1 @@
+"""What may come next: JSON Schemas as grammars, and the masks that enforce them."""

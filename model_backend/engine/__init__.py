@@ -1,0 +1,1 @@
+"""Tokens to tokens: the only package that imports llama_cpp."""

@@ -1,0 +1,1 @@
+"""Messages to tokens and back, for each family of models."""

@@ -1,0 +1,1 @@
+"""A task becomes steps: the plan graph and the planners that write it."""

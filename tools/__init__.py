@@ -1,0 +1,1 @@
+"""Functions become tools: schemas, validation, running, registry, and the built-in ones."""
