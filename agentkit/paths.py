@@ -1,0 +1,61 @@
+"""Where agentkit keeps its files: runs, models, and the config file.
+
+``AGENTKIT_HOME`` puts everything into one folder; without it each kind goes where the platform wants it.
+Nothing is created here: whoever writes a file makes its folder.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+
+import platformdirs
+
+from agentkit.errors import UsageError
+
+__all__ = ["config_file", "default_model", "models_folder", "runs_folder"]
+
+_APP = "agentkit"
+
+
+def runs_folder() -> Path:
+    """Returns the folder of the run files: ``$AGENTKIT_HOME/runs``, else in the user's data folder."""
+    home = _home()
+    return (home or platformdirs.user_data_path(_APP, appauthor=False)) / "runs"
+
+
+def models_folder() -> Path:
+    """Returns the folder of the models: ``$AGENTKIT_HOME/models``, else in the user's cache folder."""
+    home = _home()
+    return (home or platformdirs.user_cache_path(_APP, appauthor=False)) / "models"
+
+
+def config_file() -> Path:
+    """Returns the path of ``config.toml``, which need not exist."""
+    home = _home()
+    return (home or platformdirs.user_config_path(_APP, appauthor=False)) / "config.toml"
+
+
+def default_model() -> str:
+    """Returns the model to use when none is named: ``model`` in the config file, else ``starter``.
+
+    Raises:
+        agentkit.errors.UsageError: The config file can't be read, or its ``model`` is not text.
+    """
+    path = config_file()
+    try:
+        config = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return "starter"
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: can't be read as TOML: {error}; correct it or delete it") from None
+    model = config.get("model", "starter")
+    if not isinstance(model, str):
+        raise UsageError(f"{path}: 'model' must be text such as 'starter', not {model!r}")
+    return model
+
+
+def _home() -> Path | None:
+    home = os.environ.get("AGENTKIT_HOME")
+    return Path(home).expanduser() if home else None
