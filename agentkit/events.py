@@ -59,6 +59,8 @@ StopReason: TypeAlias = Literal[
 class Event:
     """The base of all events."""
 
+    kind: ClassVar[str] = ""
+    """The event's name in a run's file."""
     at: float = 0.0
     """Seconds since the run started; set by the run."""
 
@@ -211,7 +213,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
 
 def event_to_json(event: Event) -> JsonObject:
     """Returns the event as a JSON object with its ``kind``."""
-    return {"kind": type(event).kind, **asdict(event)}  # type: ignore[attr-defined]
+    return {"kind": type(event).kind, **asdict(event)}
 
 
 def event_from_json(data: JsonObject) -> Event:

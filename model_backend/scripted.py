@@ -1,0 +1,120 @@
+"""A model that says what it was told to say: the one fake that tests need."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
+
+from agentkit.messages import Assistant, Message, Piece, Text, Thought, ToolCall, ToolResult, Usage
+from agentkit.model_backend.base import Delta, Emit, ModelInfo, Turn, TurnRequest
+
+__all__ = ["ScriptedModel", "ScriptedTurn"]
+
+ScriptedTurn: TypeAlias = "str | ToolCall | Sequence[Piece] | Turn | Exception | Callable[[TurnRequest], ScriptedTurn]"
+"""One turn: text, a call, several pieces, a whole `Turn`, an error to raise, or a function of the request."""
+
+
+class ScriptedModel:
+    """Gives scripted turns in order, and remembers what it was asked.
+
+    Tokens are counted as words, so that limits can be tested with numbers one can see.
+
+    Example:
+        >>> model = ScriptedModel([ToolCall("add", {"a": 1, "b": 2}), "The sum is 3."])
+        >>> turn = asyncio.run(model.turn(TurnRequest(messages=[])))
+        >>> turn.message.calls[0].name
+        'add'
+        >>> model.assert_complete()
+        Traceback (most recent call last):
+        ...
+        AssertionError: 1 of 2 scripted turns was not used
+    """
+
+    def __init__(self, turns: Iterable[ScriptedTurn], *, context: int = 8192, seconds: float = 0.0) -> None:
+        """Makes a model of turns.
+
+        Args:
+            turns: What it says, in order.
+            context: Context size to report, in tokens; 0 for unknown.
+            seconds: How long each turn takes, on the event loop's clock.
+        """
+        self._turns = list(turns)
+        self._seconds = seconds
+        self.requests: list[TurnRequest] = []
+        """The requests so far."""
+        self.info = ModelInfo(name="scripted", kind="scripted", context=context)
+
+    async def turn(self, request: TurnRequest, emit: Emit | None = None) -> Turn:
+        """Returns the next scripted turn, with its words emitted one by one."""
+        if len(self.requests) == len(self._turns):
+            raise AssertionError(f"the script has {len(self._turns)} turns, and one more was asked for")
+        scripted = self._turns[len(self.requests)]
+        self.requests.append(request)
+        await asyncio.sleep(self._seconds)
+        while callable(scripted):
+            scripted = scripted(request)
+        if isinstance(scripted, Exception):
+            raise scripted
+        turn = scripted if isinstance(scripted, Turn) else self._make(request, scripted)
+        if emit is not None:
+            for piece in turn.message.pieces:
+                _emit_words(piece, emit)
+        return turn
+
+    async def count(self, request: TurnRequest) -> int:
+        """Returns the number of words in the messages and tools."""
+        tools = " ".join(f"{t.name} {t.description} {json.dumps(t.parameters)}" for t in request.tools)
+        return _words(tools) + sum(_words(_content(m)) for m in request.messages)
+
+    def close(self) -> None:
+        """Does nothing: there is nothing to free."""
+
+    def assert_complete(self) -> None:
+        """Fails unless every scripted turn was asked for."""
+        left = len(self._turns) - len(self.requests)
+        verb = "was" if left == 1 else "were"
+        assert left == 0, f"{left} of {len(self._turns)} scripted turns {verb} not used"
+
+    def _make(self, request: TurnRequest, scripted: str | ToolCall | Sequence[Piece]) -> Turn:
+        if isinstance(scripted, str):
+            pieces: tuple[Piece, ...] = (Text(scripted),)
+        elif isinstance(scripted, ToolCall):
+            pieces = (scripted,)
+        else:
+            pieces = tuple(scripted)
+        message = Assistant(pieces)
+        usage = Usage(
+            turns=1,
+            prompt_tokens=sum(_words(_content(m)) for m in request.messages),
+            output_tokens=_words(_content(message)),
+            thought_tokens=sum(_words(p.text) for p in pieces if isinstance(p, Thought)),
+            output_seconds=self._seconds,
+        )
+        return Turn(message=message, stop="calls" if message.calls else "answer", usage=usage)
+
+
+def _emit_words(piece: Piece, emit: Emit) -> None:
+    match piece:
+        case ToolCall():
+            emit(Delta(kind="call", text=f"{piece.name} {json.dumps(piece.arguments)}"))
+        case Thought() | Text():
+            for word in piece.text.split(" "):
+                emit(Delta(kind="thought" if isinstance(piece, Thought) else "text", text=word + " "))
+
+
+def _content(message: Message) -> str:
+    match message:
+        case Assistant():
+            return " ".join(
+                f"{p.name} {json.dumps(p.arguments)}" if isinstance(p, ToolCall) else p.text for p in message.pieces
+            )
+        case ToolResult():
+            return json.dumps(message.value)
+        case _:
+            return message.text
+
+
+def _words(text: str) -> int:
+    return len(text.split())
