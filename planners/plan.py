@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NewType
+from typing import Any, NewType, cast
 
 import networkx as nx
 
@@ -40,15 +40,12 @@ class Ref:
         """
         value: Any = result
         for part in self.path:
-            try:
-                value = value[part]
-            except (KeyError, IndexError, TypeError):
-                have = (
-                    f"it has {', '.join(map(repr, value))}"
-                    if isinstance(value, dict)
-                    else f"it is a {type(value).__name__}"
-                )
-                raise PlanError(f"{str(self)!r} leads nowhere: {part!r} is not in the result; {have}") from None
+            if isinstance(part, str) and isinstance(value, dict) and part in value:
+                value = cast("dict[str, Any]", value)[part]
+            elif isinstance(part, int) and isinstance(value, list) and part < len(cast("list[Any]", value)):
+                value = cast("list[Any]", value)[part]
+            else:
+                raise PlanError(f"{str(self)!r} leads nowhere: there is no {part!r} in {_outline(value)}")
         return value
 
 
@@ -160,6 +157,15 @@ def render_refs(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [render_refs(v) for v in value]  # pyright: ignore[reportUnknownVariableType]
     return f"${value}" if isinstance(value, str) and value.startswith("$") else value
+
+
+def _outline(value: Any) -> str:
+    """Returns what a value is, in a few words."""
+    if isinstance(value, dict):
+        return f"an object with the keys {list(cast('dict[str, Any]', value))}"
+    if isinstance(value, list):
+        return f"a list of {len(cast('list[Any]', value))} items"
+    return f"{value!r}"[:80]
 
 
 def _refs(value: Any) -> Iterator[Ref]:
