@@ -1,1 +1,1 @@
-"""Benchmarks of models on tool-calling data."""
+"""Measures models on public function-calling suites: `agentkit bench`."""
