@@ -1,0 +1,49 @@
+# Everything sets itself up: a virtual environment in .venv, made again when pyproject.toml changes.
+PYTHON ?= python3
+BIN := .venv/bin
+EXAMPLE ?= examples/expenses/task.yaml
+MODEL ?= starter
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format docs clean
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: .venv/run.stamp  ## run the main example on the starter model (EXAMPLE=..., MODEL=...)
+	@$(BIN)/agentkit models path $(MODEL) >/dev/null 2>&1 || $(BIN)/agentkit models pull $(MODEL)
+	@$(BIN)/agentkit run $(EXAMPLE) --model $(MODEL)
+
+test: .venv/dev.stamp  ## run the tests that need neither network nor model
+	@$(BIN)/pytest -q
+
+check: .venv/dev.stamp  ## everything the gate asks: lint, types, docs, package, one real run, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/mkdocs build --strict --quiet
+	BIN=$(abspath $(BIN)) sh .ci/check-wheel
+	$(MAKE) --no-print-directory run
+	$(BIN)/pytest -q
+
+format: .venv/dev.stamp  ## format the code and mend what can be mended
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+docs: .venv/dev.stamp  ## serve the documentation at http://127.0.0.1:8000
+	@$(BIN)/mkdocs serve
+
+clean:  ## remove what was built, .venv included
+	rm -rf .venv build dist site .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info
+
+# A stamp is written when its installation has gone through, so an interrupted one starts again.
+.venv/run.stamp: pyproject.toml
+	@$(PYTHON) -m venv .venv
+	@echo 'Installing into .venv; llama-cpp-python is built from source, which takes minutes the first time.'
+	$(BIN)/python -m pip install --quiet --editable '.[local]'
+	@touch $@
+
+.venv/dev.stamp: .venv/run.stamp
+	$(BIN)/python -m pip install --quiet --editable '.[local,dev]'
+	@touch $@
