@@ -1,0 +1,257 @@
+"""A task file, read and checked: ``load_task("task.yaml", {"currency": "EUR"})``.
+
+Every mistake in the file is one `agentkit.errors.TaskFileError` with line, column and what to do next.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agentkit.errors import SchemaError, TaskFileError, UsageError
+from agentkit.limits import Limits
+from agentkit.messages import JsonObject, JsonValue
+from agentkit.planners.plan import Step
+from agentkit.task_fields import (
+    PlannerName,
+    mapping,
+    read_limits,
+    read_planner,
+    read_policy,
+    read_schema,
+    read_texts,
+    read_thinking,
+    text,
+)
+from agentkit.task_inputs import did_you_mean, read_inputs, render
+from agentkit.yaml_source import Node, Source
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from agentkit.tools.tool import Tool
+
+__all__ = ["Policy", "Task", "load_task"]
+
+_KEYS = ("task", "inputs", "model", "tools", "planner", "thinking", "output", "limits", "policy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Which tools a task may use. A tool that may not be used is not shown to the model either."""
+
+    allow: tuple[str, ...] = ()
+    """Patterns of tool names, such as ``read_*``; empty allows all."""
+    deny: tuple[str, ...] = ()
+    """Patterns of tool names; they win over `allow`."""
+
+    def permits(self, tool: str) -> bool:
+        """Returns whether the tool of that name may be used."""
+        if any(fnmatch.fnmatchcase(tool, p) for p in self.deny):
+            return False
+        return not self.allow or any(fnmatch.fnmatchcase(tool, p) for p in self.allow)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What a task file says, with inputs filled in."""
+
+    path: Path
+    """The file, as it was named."""
+    task: str
+    """What is to be done."""
+    inputs: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    model: str | None = None
+    """Catalog id, path to a ``.gguf`` (made relative to the working folder), or URL; ``None`` for the default."""
+    tools: tuple[str, ...] = ()
+    """Files, modules and names of tools, as written."""
+    planner: PlannerName | tuple[Step, ...] = "auto"
+    """How steps are found, or the steps."""
+    thinking: int | None = None
+    """Budget of each thought in tokens; 0 for none; ``None`` when the file does not say."""
+    output: JsonObject | type[BaseModel] | None = None
+    """JSON Schema or pydantic model of the answer; ``None`` for free text."""
+    limits: Limits = field(default_factory=Limits)
+    policy: Policy = field(default_factory=Policy)
+    source: Source = field(repr=False, compare=False)
+    root: Node = field(repr=False, compare=False)
+    """The whole file as a tree with positions."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file: what its paths are relative to, and the workspace of its tools."""
+        return self.path.parent
+
+    def error(self, message: str, *where: str | int) -> TaskFileError:
+        """Returns an error at the place in the file that keys and indices lead to."""
+        return self.source.error(self.root.find(where) if where else None, message)
+
+    def error_from(self, error: UsageError) -> UsageError:
+        """Returns an error that came up when an agent was built, with its place in the file where it has one."""
+        if isinstance(error, SchemaError) and "output" in self._keys:
+            parts = [p.replace("~1", "/").replace("~0", "~") for p in error.pointer.split("/")[1:]]
+            return self.error(str(error), "output", *(int(p) if p.isdigit() else p for p in parts))
+        return error
+
+    def load_tools(self) -> list[Tool]:
+        """Returns the tools that the task may use.
+
+        Raises:
+            agentkit.errors.TaskFileError: A source can't be loaded, two tools have one name, or a given step
+                or a policy names a tool that is not there.
+        """
+        from agentkit.tools.loading import load_tools
+
+        tools: dict[str, Tool] = {}
+        for i, name in enumerate(self.tools):
+            try:
+                loaded = load_tools(name, base=self.folder)
+            except UsageError as error:
+                raise self.error(_one_line(error), "tools", i) from None
+            for tool in loaded:
+                if tool.name in tools:
+                    raise self.error(
+                        f"{name!r} has a tool {tool.name!r}, and so has a source before it; rename one", "tools", i
+                    )
+                tools[tool.name] = tool
+        self._check_names(list(tools))
+        return [t for t in tools.values() if self.policy.permits(t.name)]
+
+    def _check_names(self, names: list[str]) -> None:
+        for kind, patterns in (("allow", self.policy.allow), ("deny", self.policy.deny)):
+            for i, pattern in enumerate(patterns):
+                if not fnmatch.filter(names, pattern):
+                    advice = did_you_mean(pattern, names, "tools")
+                    raise self.error(f"no tool is called {pattern!r}; {advice}", "policy", kind, i)
+        for i, step in enumerate(self.planner if isinstance(self.planner, tuple) else ()):
+            if step.tool not in names:
+                advice = did_you_mean(step.tool, names, "tools")
+                raise self.error(f"there is no tool {step.tool!r}; {advice}", "planner", i, "tool")
+            if not self.policy.permits(step.tool):
+                raise self.error(
+                    f"the policy does not allow {step.tool!r}; allow it or drop the step", "planner", i, "tool"
+                )
+
+    @property
+    def _keys(self) -> Mapping[str, Node]:
+        return self.root.keys
+
+
+def load_task(path: Path | str, variables: Mapping[str, str] | None = None) -> Task:
+    """Returns the task that a file describes.
+
+    Args:
+        path: The task file.
+        variables: Inputs as text, by name; they replace the defaults in the file.
+
+    Raises:
+        agentkit.errors.TaskFileError: The file can't be read, or something in it is wrong.
+    """
+    path = Path(path)
+    source = Source(path, _read(path))
+    root = source.parse()
+    if not isinstance(root.value, dict):
+        raise source.error(root, f"a task file is a mapping that starts with 'task: ...', not {root.describe()}")
+    found = mapping(source, root, "the task file", _KEYS)
+    if "task" not in found:
+        raise source.error(root, "the key 'task' is missing; add 'task: what is to be done'")
+    text(source, found["task"], "task", "'Total the expenses by month'")
+    inputs = read_inputs(source, found.get("inputs"), variables or {})
+    allow, deny = read_policy(source, found.get("policy"))
+    return Task(
+        path=path,
+        task=render(source, found["task"], inputs),
+        inputs=inputs,
+        model=_model(source, found.get("model"), path.parent),
+        tools=read_texts(source, found.get("tools"), "tools", "./my_tools.py"),
+        planner=read_planner(source, found.get("planner"), inputs),
+        thinking=read_thinking(source, found.get("thinking")),
+        output=_output(source, found.get("output"), path.parent),
+        limits=read_limits(source, found.get("limits")),
+        policy=Policy(allow=allow, deny=deny),
+        source=source,
+        root=root,
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise TaskFileError("this is a folder; give the path of a task file", path=path)
+        with path.open("rb") as file:
+            return file.read(1 << 20)  # far above the limit that Source checks
+    except FileNotFoundError:
+        near = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
+        advice = did_you_mean(path.name, near, "task files in that folder") if near else "give the path of a task file"
+        raise TaskFileError(f"there is no such file; {advice}", path=path) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise TaskFileError(f"can't be read: {reason}; give the path of a task file", path=path) from None
+
+
+def _model(source: Source, node: Node | None, folder: Path) -> str | None:
+    if node is None:
+        return None
+    name = text(source, node, "model", "starter")
+    if "://" in name or not name.endswith(".gguf"):
+        return name
+    file = folder / Path(name).expanduser()
+    if not file.is_file():
+        raise source.error(node, f"there is no model file {str(file)!r}; correct the path, or name a catalog model")
+    return str(file)
+
+
+def _output(source: Source, node: Node | None, folder: Path) -> JsonObject | type[BaseModel] | None:
+    if node is None:
+        return None
+    if isinstance(node.value, dict):
+        return read_schema(source, node)
+    if not isinstance(node.value, str):
+        raise source.error(
+            node, f"'output' must be a JSON Schema or text such as 'report:Report', not {node.describe()}"
+        )
+    module, colon, name = node.value.partition(":")
+    if not (module and colon and name.isidentifier()):
+        raise source.error(node, f"'output' must be written 'module:PydanticModel', not {node.value!r}")
+    return _model_class(source, node, _module(source, node, module, folder), name)
+
+
+def _module(source: Source, node: Node, name: str, folder: Path) -> Any:
+    """Imports a module: a file beside the task file first, then what is installed."""
+    file = folder / (name if name.endswith(".py") else f"{name.replace('.', '/')}.py")
+    try:
+        if not file.is_file():
+            return importlib.import_module(name)
+        spec = importlib.util.spec_from_file_location(file.stem, file)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    except ModuleNotFoundError as error:
+        raise source.error(node, f"{error}; put {file.name!r} beside the task file or install the module") from None
+    except (Exception, SystemExit) as error:  # whatever the user's module raises when it is imported
+        raise source.error(
+            node, f"importing {name!r} failed: {type(error).__name__}: {_one_line(error)}; correct it"
+        ) from None
+    return module
+
+
+def _model_class(source: Source, node: Node, module: Any, name: str) -> type[BaseModel]:
+    from pydantic import BaseModel
+
+    found = getattr(module, name, None)
+    if isinstance(found, type) and issubclass(found, BaseModel):
+        return found
+    named: dict[str, Any] = vars(module)
+    models = [n for n, v in named.items() if isinstance(v, type) and issubclass(v, BaseModel) and v != BaseModel]
+    what = "is not a pydantic model" if found is not None else "is not there"
+    raise source.error(node, f"{name!r} {what} in {module.__name__!r}; {did_you_mean(name, models, 'pydantic models')}")
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

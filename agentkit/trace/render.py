@@ -1,0 +1,153 @@
+"""A trace as a rich tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.console import RenderableType
+from rich.text import Text
+from rich.tree import Tree
+
+from agentkit.events import Warned
+from agentkit.messages import JsonObject, Usage
+from agentkit.trace.spans import StepSpan, TurnSpan
+from agentkit.trace.text import call_text, one_line, shorten, value_text, visible
+
+if TYPE_CHECKING:
+    from agentkit.trace.trace import Trace
+
+__all__ = ["render", "totals"]
+
+_CALL = 300
+_VALUE = 400
+_PROSE = 2_000
+"""Most characters shown of a call, a result, and a thought or answer; ``--json`` has all of it."""
+
+_STYLES = {"ok": "green", "answer": "green", "failed": "red", "running": "yellow", "waiting": "yellow"}
+
+
+def render(trace: Trace) -> Iterator[RenderableType]:
+    """Yields the run as a tree, then the totals, then what is missing."""
+    tree = Tree(_head(trace))
+    if trace.start is not None:
+        tree.add(_line("task", trace.start.task, _PROSE))
+        tree.add(_setting(trace))
+    branch = tree
+    for span in trace.spans:
+        match span:
+            case TurnSpan():
+                branch = tree.add(_turn(span))
+                _pieces(branch, span, {s.id for s in trace.steps})
+            case StepSpan():
+                _step(branch, span)
+            case Warned():
+                branch.add(_line(f"warning {span.about}", span.message, _PROSE, "yellow"))
+    _ending(tree, trace)
+    yield tree
+    yield Text(totals(trace), style="dim")
+    for words in trace.missing:
+        yield _line("missing", words, _PROSE, "yellow")
+
+
+def totals(trace: Trace) -> str:
+    """Returns what the run cost, on one line."""
+    usage: Usage = trace.usage
+    done = sum(s.ok is not None for s in trace.steps)
+    parts = [_plural(len(trace.turns), "turn"), _plural(done, "call"), _tokens(usage)]
+    return "total: " + ", ".join(parts) + f", {trace.seconds:.1f} s"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def _tokens(usage: Usage) -> str:
+    reused = f" ({usage.reused_tokens:,} reused)" if usage.reused_tokens else ""
+    kinds = [f"{n:,} {w}" for n, w in ((usage.thought_tokens, "thought"), (usage.forced_tokens, "forced")) if n]
+    out = f" ({', '.join(kinds)})" if kinds else ""
+    speed = f", {usage.tokens_per_second:.1f} tokens/s" if usage.output_seconds else ""
+    return f"{usage.prompt_tokens:,} tokens in{reused}, {usage.output_tokens:,} out{out}{speed}"
+
+
+def _head(trace: Trace) -> Text:
+    state = trace.stop_reason or "unfinished"
+    head = Text.assemble("run ", (visible(trace.run_id or "?"), "bold"), "  ", (state, _STYLES.get(state, "red")))
+    if trace.start is not None:
+        head.append(f"  {visible(trace.start.started)}", "dim")
+    return head
+
+
+def _setting(trace: Trace) -> Text:
+    start = trace.start
+    assert start is not None
+    tools = ", ".join(str(t.get("name", "?")) for t in start.tools) or "none"
+    text = f"model {start.model.get('name', '?')}, planner {start.planner}, tools: {tools}"
+    return Text(one_line(text, _CALL), style="dim")
+
+
+def _line(label: str, text: str, limit: int, style: str = "") -> Text:
+    shown = visible(shorten(text.strip(), limit))
+    return Text.assemble((f"{visible(label)}: ", style or "bold"), (shown, style))
+
+
+def _turn(span: TurnSpan) -> Text:
+    head = Text.assemble((f"turn {span.turn}", "bold"))
+    if span.stop:
+        head.append(f"  {_tokens(span.usage)}", "dim")
+        if span.stop == "length":
+            head.append("  cut off: out of tokens", "yellow")
+    else:
+        head.append(f"  {span.prompt_tokens:,} tokens in, not finished", "yellow")
+    return head
+
+
+def _pieces(branch: Tree, span: TurnSpan, steps: set[str]) -> None:
+    for piece in span.pieces:
+        if "thought" in piece:
+            branch.add(_line("thought", str(piece["thought"]), _PROSE, "dim italic"))
+        elif "text" in piece:
+            branch.add(_line("text", str(piece["text"]), _PROSE))
+        elif "unfinished_call" in piece:
+            branch.add(_line("call", str(piece["unfinished_call"]), _CALL, "yellow"))
+        elif piece.get("id") not in steps:
+            branch.add(_not_run(piece))
+    for note in span.notes:
+        branch.add(_line("note", note, _PROSE, "yellow"))
+
+
+def _not_run(piece: JsonObject) -> Text:
+    args = piece.get("args")
+    call = call_text(str(piece.get("call", "?")), args if isinstance(args, dict) else {}, _CALL)  # pyright: ignore[reportUnknownArgumentType]
+    return Text.assemble((f"{call}  ", "cyan"), ("not run", "yellow"))
+
+
+def _step(branch: Tree, span: StepSpan) -> None:
+    head = Text.assemble((f"{visible(span.id)}  ", "dim"), (call_text(span.tool, span.args, _CALL), "cyan"))
+    head.append(f"  {span.state}", _STYLES[span.state])
+    if span.ok is not None:
+        head.append(f" {span.seconds:.2f} s", "dim")
+    if span.attempts > 1:
+        head.append(f", {span.attempts} attempts", "yellow")
+    if span.after:
+        head.append(f", after {visible(', '.join(span.after))}", "dim")
+    node = branch.add(head)
+    if span.purpose:
+        node.add(_line("purpose", span.purpose, _VALUE, "dim"))
+    if span.progress:
+        node.add(_line("progress", value_text(span.progress[-1]), _VALUE, "dim"))
+    if span.ok is not None:
+        style = "" if span.ok else "red"
+        node.add(Text(visible(shorten(value_text(span.value), _VALUE)), style=style))
+    if span.handle:
+        node.add(Text(f"the model was shown a preview; all of it is {visible(span.handle)}", style="dim"))
+
+
+def _ending(tree: Tree, trace: Trace) -> None:
+    end = trace.end
+    if end is None:
+        return
+    if end.output is not None:
+        tree.add(Text("answer", style="bold green")).add(Text(visible(shorten(value_text(end.output), _PROSE))))
+    if end.stop_reason != "answer":
+        tree.add(_line(end.stop_reason, end.message or "the run ended without an answer", _PROSE, "red"))
