@@ -1,0 +1,182 @@
+"""Opens the model that a user names: a catalog id, the path of a GGUF file, or the URL of a server."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agentkit.errors import ModelError, UsageError
+from agentkit.model_backend import catalog
+from agentkit.model_backend.base import Emit, Model, ModelInfo, Sampling, Turn, TurnRequest
+from agentkit.model_backend.gguf_header import GgufHeader, check_gguf
+
+if TYPE_CHECKING:
+    from agentkit.model_backend.engine.settings import EngineSettings
+
+__all__ = ["SharedModel", "open_model"]
+
+_LOCAL_PACKAGES = ("llama_cpp", "llguidance", "numpy")
+
+
+def open_model(spec: str | Path, **settings: Any) -> Model:
+    """Returns the model that a spec names, ready to take turns.
+
+    A file is loaded once in a process: whoever opens it again shares the engine, and the last to close
+    the model frees it.
+
+    Args:
+        spec: A catalog id such as ``"starter"``, the path of a GGUF file, or the URL of an OpenAI-compatible
+            server, optionally with the model's name behind ``#``.
+        settings: Fields of `agentkit.model_backend.engine.settings.EngineSettings`, for models in this process.
+
+    Raises:
+        UsageError: No such catalog id, settings that do not apply, or the packages for local models are missing.
+        ModelUnavailable: The file is not there or can't be loaded; the message says which command helps.
+    """
+    name = str(spec)
+    if isinstance(spec, str) and spec.startswith(("http://", "https://")):
+        if settings:
+            raise UsageError(f"{spec}: {', '.join(settings)} can't be set for a model on a server; set it there")
+        from agentkit.model_backend.remote import RemoteModel
+
+        url, _, model = spec.partition("#")
+        return RemoteModel(url, model=model or None)
+    if isinstance(spec, Path) or spec.endswith(".gguf") or "/" in spec or Path(spec).is_file():
+        path = Path(spec).expanduser()
+        entry = _entry_with_file(path)
+    else:
+        entry = catalog.get(spec)
+        path = catalog.require(entry)
+    return _share(path, entry, name, _engine_settings(settings))
+
+
+class SharedModel:
+    """A model that several users in one process share; the last to close it frees it."""
+
+    def __init__(self, shared: _Loaded, name: str) -> None:
+        self._shared = shared
+        self._closed = False
+        self.info: ModelInfo = replace(shared.model.info, name=name)
+
+    async def turn(self, request: TurnRequest, emit: Emit | None = None) -> Turn:
+        """Decodes one turn; see `agentkit.model_backend.base.Model.turn`."""
+        return await self._open().turn(request, emit)
+
+    async def count(self, request: TurnRequest) -> int:
+        """Returns the exact number of prompt tokens of a request."""
+        return await self._open().count(request)
+
+    def close(self) -> None:
+        """Gives the model up. Closing twice is allowed."""
+        if not self._closed:
+            self._closed = True
+            _give_up(self._shared)
+
+    def _open(self) -> Model:
+        if self._closed:
+            raise ModelError(f"the model {self.info.name!r} was closed; open it again with open_model()")
+        return self._shared.model
+
+
+@dataclass(slots=True, eq=False)
+class _Loaded:
+    path: Path
+    settings: EngineSettings
+    model: Model
+    users: int = 0
+
+
+_loaded: dict[Path, _Loaded] = {}
+_lock = threading.Lock()
+
+
+def _share(path: Path, entry: catalog.CatalogEntry | None, name: str, settings: EngineSettings) -> SharedModel:
+    key = path.resolve()
+    with _lock:
+        loaded = _loaded.get(key)
+        if loaded is None:
+            loaded = _loaded[key] = _Loaded(key, settings, _load(path, entry, name, settings))
+        elif loaded.settings != settings:
+            raise UsageError(
+                f"{name!r} is open in this process with {loaded.settings}, not {settings}; "
+                "close it first, or open it with the same settings"
+            )
+        loaded.users += 1
+        return SharedModel(loaded, name)
+
+
+def _give_up(loaded: _Loaded) -> None:
+    with _lock:
+        loaded.users -= 1
+        if loaded.users == 0:
+            _loaded.pop(loaded.path)
+            loaded.model.close()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Frees what is still open while llama.cpp can still be called."""
+    while _loaded:
+        _loaded.popitem()[1].model.close()
+
+
+def _load(path: Path, entry: catalog.CatalogEntry | None, name: str, settings: EngineSettings) -> Model:
+    header = check_gguf(path)
+    catalog.refuse_known_bad(path)
+    try:
+        from agentkit.model_backend.engine import Engine
+        from agentkit.model_backend.formats import format_for
+        from agentkit.model_backend.local import LocalModel
+    except ImportError as error:
+        raise _packages_missing(error) from None
+    engine = Engine.load(path, settings)
+    try:
+        format = format_for(engine.vocab)
+    except BaseException:
+        engine.close()
+        raise
+    info = ModelInfo(
+        name=name,
+        kind="local",
+        context=engine.context,
+        format=format.name,
+        digest=catalog.recorded_digest(path),
+    )
+    return LocalModel(engine, format, info, entry.sampling if entry else _sampling(header))
+
+
+def _engine_settings(settings: dict[str, Any]) -> EngineSettings:
+    try:
+        from agentkit.model_backend.engine.settings import EngineSettings
+    except ImportError as error:
+        raise _packages_missing(error) from None
+    try:
+        return EngineSettings(**settings)
+    except TypeError as error:
+        raise UsageError(f"a model can't be opened with {settings}: {error}") from None
+
+
+def _packages_missing(error: ImportError) -> UsageError:
+    """Returns what to tell a user who has not installed what local models need; re-raises other errors."""
+    if (error.name or "").partition(".")[0] not in _LOCAL_PACKAGES:
+        raise error
+    return UsageError(
+        f"models in this process need the package {error.name}. Install it with: pip install 'agentkit-gemma[local]'"
+    )
+
+
+def _entry_with_file(path: Path) -> catalog.CatalogEntry | None:
+    """Returns the catalog entry whose file this is, by its exact size."""
+    if not path.is_file():
+        return None  # check_gguf says it better
+    size = path.stat().st_size
+    return next((entry for entry in catalog.entries() if entry.size == size), None)
+
+
+def _sampling(header: GgufHeader) -> Sampling:
+    """Returns what suits a file that is not in the catalog: its family's values, if the catalog knows the family."""
+    family = header.metadata["general.architecture"]
+    return next((entry.sampling for entry in catalog.entries() if entry.format == family), Sampling())
