@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,8 +187,8 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(1 << 20)  # far above the limit that Source checks
     except FileNotFoundError:
-        near = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
-        advice = did_you_mean(path.name, near, "task files in that folder") if near else "give the path of a task file"
+        near = get_close_matches(path.name, [p.name for p in path.parent.glob("*.y*ml")], n=1)
+        advice = f"did you mean {near[0]!r}?" if near else "give the path of a task file"
         raise TaskFileError(f"there is no such file; {advice}", path=path) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -38,7 +38,7 @@ def render(trace: Trace) -> Iterator[RenderableType]:
         match span:
             case TurnSpan():
                 branch = tree.add(_turn(span))
-                _pieces(branch, span, {s.id for s in trace.steps})
+                _pieces(branch, span, trace)
             case StepSpan():
                 _step(branch, span)
             case Warned():
@@ -74,7 +74,7 @@ def _head(trace: Trace) -> Text:
     state = trace.stop_reason or "unfinished"
     head = Text.assemble("run ", (visible(trace.run_id or "?"), "bold"), "  ", (state, _STYLES.get(state, "red")))
     if trace.start is not None:
-        head.append(f"  {visible(trace.start.started)}", "dim")
+        head.append(f"  {visible(trace.start.started[:19].replace('T', ' '))} UTC", "dim")
     return head
 
 
@@ -102,11 +102,14 @@ def _turn(span: TurnSpan) -> Text:
     return head
 
 
-def _pieces(branch: Tree, span: TurnSpan, steps: set[str]) -> None:
+def _pieces(branch: Tree, span: TurnSpan, trace: Trace) -> None:
+    steps = {s.id for s in trace.steps}
     for piece in span.pieces:
         if "thought" in piece:
             branch.add(_line("thought", str(piece["thought"]), _PROSE, "dim italic"))
         elif "text" in piece:
+            if str(piece["text"]).strip() == trace.output:  # shown as the answer
+                continue
             branch.add(_line("text", str(piece["text"]), _PROSE))
         elif "unfinished_call" in piece:
             branch.add(_line("call", str(piece["unfinished_call"]), _CALL, "yellow"))

@@ -1,0 +1,84 @@
+"""``agentkit chat``: talks with a model, line by line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from agentkit.agent import Agent
+    from agentkit.messages import Message
+
+__all__ = ["chat", "talk"]
+
+_HELP = "/quit or Ctrl-D ends the chat, Ctrl-C stops an answer"
+
+
+@click.command(short_help="Talk with a model that can call tools.")
+@click.option("--model", metavar="MODEL", help="Catalog id, path to a .gguf, or URL.")
+@click.option("--tools", "sources", multiple=True, metavar="SOURCE", help="File or module with tools. Repeatable.")
+@click.option("--seed", type=int, help="Make the model's choices repeatable.")
+def chat(model: str | None, sources: tuple[str, ...], seed: int | None) -> int:
+    """Talk with a model, line by line; it remembers what was said.
+
+    File tools work in the current folder.
+    """
+    from agentkit.agent import Agent
+    from agentkit.model_backend.base import Sampling
+    from agentkit.paths import default_model
+
+    agent = Agent(model or default_model(), tools=sources, sampling=Sampling(seed=seed))
+    return talk(agent)
+
+
+def talk(agent: Agent) -> int:
+    """Reads lines from stdin and answers each, until ``/quit`` or the end; returns the exit code."""
+    interactive = sys.stdin.isatty()
+    if interactive:
+        print(_HELP, file=sys.stderr)
+    history: list[Message] = []
+    with asyncio.Runner() as runner:
+        while (line := _read(interactive)) is not None:
+            if line == "/quit":
+                break
+            if line.startswith("/"):
+                print(f"unknown command; {_HELP}", file=sys.stderr)
+            elif line:
+                _answer(agent, runner, line, history)
+    return 0
+
+
+def _read(interactive: bool) -> str | None:
+    """Returns the next line without blanks around it; ``None`` at the end of the input."""
+    if not interactive:
+        line = sys.stdin.readline()
+        return line.strip() if line else None
+    with contextlib.suppress(ImportError):
+        import_module("readline")  # gives input() line editing and history
+    try:
+        return input("> ").strip()
+    except EOFError:
+        print(file=sys.stderr)
+        return None
+
+
+def _answer(agent: Agent, runner: asyncio.Runner, line: str, history: list[Message]) -> None:
+    from agentkit.cli.follow import Follower, choose_display, print_answer
+    from agentkit.trace.text import visible
+
+    follower = Follower(agent, choose_display())
+    try:
+        result = runner.run(follower.run(line, tuple(history)))
+    except KeyboardInterrupt:
+        print("stopped; the chat goes on without this answer", file=sys.stderr)
+        return
+    if result.ok:
+        history[:] = result.messages
+        print_answer(result.output)
+    else:
+        print(visible(f"{result.stop_reason}: {result.message}"), file=sys.stderr)

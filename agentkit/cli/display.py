@@ -1,0 +1,124 @@
+"""How a run is shown while it goes on: displays take events and print nothing that is not in one."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Protocol, Self
+
+from agentkit.events import (
+    Event,
+    RunFinished,
+    RunStarted,
+    StepFinished,
+    StepProgress,
+    StepStarted,
+    TurnFinished,
+    TurnStarted,
+    Warned,
+)
+from agentkit.messages import JsonValue, Usage
+from agentkit.trace.spans import usage_from_json
+from agentkit.trace.text import call_text, one_line, value_text
+
+__all__ = ["Display", "PlainDisplay", "SilentDisplay", "lines", "speed"]
+
+_SHORT = 200
+"""Most characters of a result, thought or call on one line."""
+
+
+class Display(Protocol):
+    """Shows a run's events; a context manager around the run."""
+
+    def show(self, event: Event) -> None:
+        """Shows an event."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+
+class SilentDisplay:
+    """Shows nothing."""
+
+    def show(self, event: Event) -> None:
+        """Ignores the event."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pass
+
+
+class PlainDisplay(SilentDisplay):
+    """Writes a line for each thing that happens to stderr, for pipes, logs and simple terminals."""
+
+    def show(self, event: Event) -> None:
+        """Writes what the event says."""
+        for _, line in lines(event):
+            print(line, file=sys.stderr, flush=True)
+
+
+def lines(event: Event) -> list[tuple[str, str]]:
+    """Returns what an event says as pairs of a kind and a line.
+
+    Kinds are ``head``, ``thought``, ``text``, ``call``, ``ok``, ``failed``, ``note`` and ``warning``; a
+    display may give each a style.
+    """
+    match event:
+        case RunStarted():
+            return [("head", one_line(f"run {event.run_id}  model {event.model.get('name', '?')}", _SHORT))]
+        case TurnStarted():
+            return [("head", f"turn {event.turn}: {event.prompt_tokens:,} tokens in")]
+        case TurnFinished():
+            return [*_prose(event), *(("note", one_line(f"  note: {n}", _SHORT)) for n in event.notes), _cost(event)]
+        case StepStarted():
+            again = f"  (attempt {event.attempt})" if event.attempt > 1 else ""
+            return [("call", f"  {one_line(event.id, 40)} {call_text(event.tool, event.args, _SHORT)}{again}")]
+        case StepProgress():
+            return [("note", f"  {one_line(event.id, 40)}: {_short(event.message)}")]
+        case StepFinished():
+            kind = "ok" if event.ok else "failed"
+            return [(kind, f"  {one_line(event.id, 40)} {kind} {event.seconds:.2f} s: {_short(event.value)}")]
+        case Warned():
+            return [("warning", f"  warning: {one_line(event.message, _SHORT * 2)}")]
+        case RunFinished():
+            return [_end(event)]
+        case _:
+            return []
+
+
+def speed(usage: Usage) -> str:
+    """Returns output tokens and tokens per second, in words."""
+    rate = f", {usage.tokens_per_second:.1f} tokens/s" if usage.output_seconds else ""
+    return f"{usage.output_tokens:,} tokens out{rate}"
+
+
+def _short(value: JsonValue) -> str:
+    return one_line(value_text(value), _SHORT)
+
+
+def _prose(event: TurnFinished) -> list[tuple[str, str]]:
+    """Thoughts, and what the model says beside calls; an answer is printed as such when the run ends."""
+    calling = any("call" in p for p in event.pieces)
+    found = [("thought", str(p["thought"])) for p in event.pieces if p.get("thought")]
+    found += [("text", str(p["text"])) for p in event.pieces if calling and p.get("text")]
+    return [(kind, f"  {kind}: {one_line(prose, _SHORT * 3)}") for kind, prose in found]
+
+
+def _cost(event: TurnFinished) -> tuple[str, str]:
+    return "note", f"  {speed(usage_from_json(event.usage))}"
+
+
+def _end(event: RunFinished) -> tuple[str, str]:
+    usage = usage_from_json(event.usage)
+    cost = f"{usage.prompt_tokens:,} tokens in, {speed(usage)}, {event.at:.1f} s"
+    if event.stop_reason == "answer":
+        return "head", f"answer after {cost}"
+    return "failed", f"{event.stop_reason} after {cost}"

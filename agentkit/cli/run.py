@@ -1,0 +1,120 @@
+"""``agentkit run``: runs a task file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from agentkit.agent import Agent
+    from agentkit.task import Task
+    from agentkit.trace import Trace
+
+__all__ = ["build_agent", "run"]
+
+
+@click.command(short_help="Run a task file.")
+@click.argument("task_file", metavar="TASK.YAML", type=click.Path(path_type=Path))
+@click.option("--set", "given", multiple=True, metavar="KEY=VALUE", help="Give an input a value. Repeatable.")
+@click.option("--model", metavar="MODEL", help="Catalog id, path to a .gguf, or URL; instead of the file's.")
+@click.option("--seed", type=int, help="Make the model's choices repeatable.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the answer.")
+def run(task_file: Path, given: tuple[str, ...], model: str | None, seed: int | None, as_json: bool) -> int:
+    """Run a task file: progress goes to stderr, the answer to stdout.
+
+    File tools work in the folder of the task file.
+    """
+    from agentkit.cli.follow import Follower, choose_display, print_answer
+    from agentkit.task import load_task
+
+    variables = _variables(given)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # what tools print must not end up in the answer
+            task = load_task(task_file, variables)
+            follower = Follower(build_agent(task, model=model, seed=seed), choose_display(quiet=as_json))
+            asyncio.run(follower.run(task.task))
+    except KeyboardInterrupt:
+        _say_what_is_kept(follower.trace)
+        return 130
+    trace = follower.trace
+    if as_json:
+        print(json.dumps(trace.to_json(), ensure_ascii=False), flush=True)
+    elif trace.stop_reason == "answer":
+        print_answer(trace.output)
+    return _exit_code(trace)
+
+
+def build_agent(task: Task, *, model: str | None = None, seed: int | None = None) -> Agent:
+    """Returns the agent that a task file describes.
+
+    Args:
+        task: The task.
+        model: Used instead of the file's model.
+        seed: Makes the model's choices repeatable.
+
+    Raises:
+        agentkit.errors.UsageError: A tool, the model or the output schema does not fit; with the place in
+            the file where it has one.
+    """
+    from agentkit.agent import Agent
+    from agentkit.errors import TaskFileError, UsageError
+    from agentkit.model_backend.base import Sampling
+    from agentkit.paths import default_model
+
+    tools = task.load_tools()
+    given = isinstance(task.planner, tuple)
+    try:
+        return Agent(
+            None if given else model or task.model or default_model(),
+            tools,
+            planner=task.planner,
+            output=task.output,
+            limits=task.limits,
+            thinking=task.thinking or 0,
+            sampling=Sampling(seed=seed),
+            workspace=task.folder,
+        )
+    except TaskFileError:
+        raise
+    except UsageError as error:
+        raise task.error_from(error) from None
+
+
+def _variables(given: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not name or not equals:
+            raise click.UsageError(f"--set {item!r}: write KEY=VALUE, such as --set currency=EUR")
+        found[name] = value
+    return found
+
+
+def _exit_code(trace: Trace) -> int:
+    end = trace.end
+    if end is None or end.stop_reason != "answer":
+        _say(end.message if end is not None else "the run has no end")
+        _say(f"look at it with: agentkit trace {trace.run_id} --print")
+        return 130 if end is not None and end.stop_reason == "cancelled" else 1
+    return 0
+
+
+def _say_what_is_kept(trace: Trace) -> None:
+    if not trace.run_id:
+        _say("interrupted before the run began; nothing was done")
+        return
+    done = sum(s.ok is not None for s in trace.steps)
+    _say(f"interrupted; run {trace.run_id} with {len(trace.turns)} turns and {done} finished calls is kept")
+    _say(f"look at it with: agentkit trace {trace.run_id} --print")
+
+
+def _say(message: str) -> None:
+    from agentkit.trace.text import visible
+
+    print(visible(message), file=sys.stderr, flush=True)

@@ -1,0 +1,60 @@
+"""``agentkit runs``: lists the runs that left a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from agentkit.trace.runs import RunSummary
+
+__all__ = ["runs"]
+
+
+@click.command(short_help="List the runs that left a file.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many, the latest first.")
+@click.option("--json", "as_json", is_flag=True, help="Print a list of JSON objects.")
+def runs(limit: int, as_json: bool) -> None:
+    """List the runs that left a file, the latest first."""
+    from agentkit.paths import runs_folder
+    from agentkit.trace.runs import run_files, summarize
+
+    found = [summarize(path) for path in run_files()[:limit]]
+    if as_json:
+        print(json.dumps([asdict(r) for r in found], indent=2, ensure_ascii=False))
+    elif found:
+        _print_table(found)
+    else:
+        print(f"no runs in {str(runs_folder())!r} yet; start one with 'agentkit run task.yaml'", file=sys.stderr)
+
+
+def _print_table(found: list[RunSummary]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from agentkit.cli.console import console
+    from agentkit.trace.text import one_line
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("run", "started", "state"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("task", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("model", no_wrap=True, overflow="ellipsis", max_width=24)
+    for heading in ("steps", "tokens"):
+        table.add_column(heading, no_wrap=True, justify="right")
+    for run in found:
+        style = "green" if run.state == "answer" else "yellow" if run.state == "unfinished" else "red"
+        table.add_row(
+            Text(one_line(run.id, 60)),
+            Text(one_line(run.started[:16].replace("T", " "), 16)),
+            Text(run.state, style=style),
+            Text(one_line(run.task, 200)),
+            Text(one_line(run.model, 60)),
+            f"{run.steps:,}",
+            f"{run.tokens:,}",
+        )
+    console().print(table)
