@@ -21,7 +21,7 @@ check: .venv/dev.stamp  ## everything the gate asks: lint, types, docs, package,
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/mkdocs build --strict --quiet
 	BIN=$(abspath $(BIN)) sh .ci/check-wheel
 	$(MAKE) --no-print-directory run
@@ -31,7 +31,8 @@ format: .venv/dev.stamp  ## format the code and mend what can be mended
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-docs: .venv/dev.stamp  ## serve the documentation at http://127.0.0.1:8000
+docs: .venv/dev.stamp  ## write the command line's page and serve the documentation
+	@$(BIN)/python tests/repo/cli_reference.py
 	@$(BIN)/mkdocs serve
 
 clean:  ## remove what was built, .venv included

@@ -86,12 +86,12 @@ def peer_respondent(path: Path) -> Respondent:
 
 def calls_in(message: JsonObject) -> list[ToolCall]:
     """Returns the calls in an answer: those given as such, else every JSON object in the text that is one."""
-    given: list[JsonObject] = [call["function"] for call in message.get("tool_calls") or []]
-    found = given or list(_objects(message.get("content") or ""))
-    return [call for item in found if (call := _call(item)) is not None]
+    given: list[JsonObject] = message.get("tool_calls") or []
+    found = map(_call, [call["function"] for call in given] or _objects(message.get("content") or ""))
+    return [call for call in found if call is not None]
 
 
-def _objects(text: str) -> Iterator[Any]:
+def _objects(text: str) -> Iterator[JsonObject]:
     """Yields the JSON objects in a text, those in a list too, wherever they stand."""
     decoder = json.JSONDecoder()
     start = text.find("{")
@@ -113,7 +113,9 @@ def _call(item: JsonObject) -> ToolCall | None:
             arguments = json.loads(arguments)
         except ValueError:
             return None
-    return ToolCall(name, arguments) if isinstance(name, str) and isinstance(arguments, dict) else None
+    if not isinstance(name, str) or not isinstance(arguments, dict):
+        return None
+    return ToolCall(name, cast("JsonObject", arguments))
 
 
 if __name__ == "__main__":

@@ -68,12 +68,11 @@ async def run_cases(cases: Iterable[Case], respond: Respondent) -> AsyncIterator
     """Yields how each case went, one after the other."""
     for case in cases:
         started = time.perf_counter()
+        failure = ""
         try:
             answer = await respond(case)
         except RunError as error:
             answer, failure = Answer(calls=(), tokens=0), str(error)
-        else:
-            failure = None
         yield Outcome(
             id=case.id,
             category=case.category,

@@ -122,7 +122,7 @@ def _case(row: Mapping[str, Any]) -> Case:
 
 
 def _tool(function: Mapping[str, Any]) -> ToolSpec:
-    parameters = {"type": "object", "properties": {}, "additionalProperties": False}
+    parameters: JsonObject = {"type": "object", "properties": {}, "additionalProperties": False}
     return ToolSpec(
         name=function["name"],
         description=function.get("description", ""),

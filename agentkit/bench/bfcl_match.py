@@ -76,11 +76,11 @@ def _call_problem(function: JsonObject, call: ToolCall, allowed: Mapping[str, li
 
 def _value_fits(declared: JsonObject, value: Any, allowed: list[Any]) -> bool:
     name = declared.get("type", "any")
-    kind = _PYTHON_TYPES[name]
     if name == "float" and type(value) is int:
         value = float(value)
-    if type(value) is not kind:
-        return type(value) is _type_of_first(allowed) and value in allowed
+    kind = _PYTHON_TYPES[name]
+    if not _is(value, kind):
+        return _is(value, _type_of_first(allowed)) and value in allowed
     if kind is list and not _items_fit(declared.get("items", {}), value, allowed):
         return False
     if _type_of_first(allowed) not in (kind, None):
@@ -92,17 +92,17 @@ def _value_fits(declared: JsonObject, value: Any, allowed: list[Any]) -> bool:
             return any(_dicts_fit(value, option) for option in allowed)
         return _plain_list(value) in [_plain_list(option) for option in allowed]
     if kind is str:
-        return _plain(value) in [_plain(option) for option in allowed if isinstance(option, str)]
+        return _plain(value) in [_plain(option) for option in allowed if _is(option, str)]
     return value in allowed
 
 
-def _items_fit(items: Mapping[str, Any], value: list[Any], allowed: list[Any]) -> bool:
+def _items_fit(items: JsonObject, value: list[Any], allowed: list[Any]) -> bool:
     """Tells whether the items have the declared type, or that of the items of an allowed value."""
     if "type" not in items:
         return True
     kind = _PYTHON_TYPES[items["type"]]
     return any(
-        not isinstance(option, list) or all(type(item) in (kind, _type_of_first(option)) for item in value)  # pyright: ignore[reportUnknownArgumentType]
+        not _is(option, list) or all(_is(item, kind) or _is(item, _type_of_first(option)) for item in value)
         for option in allowed
     )
 
@@ -112,18 +112,21 @@ def _dicts_fit(value: list[Any], allowed: Any) -> bool:
 
 
 def _dict_fits(value: Any, allowed: Any) -> bool:
-    if not isinstance(value, dict) or not isinstance(allowed, dict):
+    if not _is(value, dict) or not _is(allowed, dict):
         return False
-    items: dict[str, Any] = value
-    options: dict[str, list[Any]] = allowed
-    return all(key in options and _plain(item) in map(_plain, options[key]) for key, item in items.items()) and all(
-        key in items or "" in option for key, option in options.items()
+    return all(key in allowed and _plain(item) in map(_plain, allowed[key]) for key, item in value.items()) and all(
+        key in value or "" in options for key, options in allowed.items()
     )
+
+
+def _is(value: Any, kind: type | None) -> bool:
+    """Tells whether a value has exactly this type: ``True`` is an ``int`` to Python, and not to BFCL."""
+    return type(value) is kind
 
 
 def _type_of_first(allowed: Sequence[Any]) -> type | None:
     """Returns the type of the first value that is not the mark for "may be left out"."""
-    return next((type(value) for value in allowed if value != ""), None)
+    return next((value.__class__ for value in allowed if value != ""), None)
 
 
 def _plain(value: Any) -> Any:

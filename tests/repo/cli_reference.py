@@ -1,0 +1,38 @@
+"""Writes docs/cli.md from the commands themselves: `python tests/repo/cli_reference.py`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from agentkit.cli.main import cli
+
+PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
+
+HEAD = """\
+# Command line
+
+<!-- Written by `make docs`; a test keeps it equal to the commands. -->
+
+Exit codes: 0 done, 1 the run failed, 2 misuse, 3 needs a person, 130 interrupted. On a terminal progress is live; in a
+pipe it is plain lines; `--json` prints one object for programs.
+"""
+
+
+def cli_reference() -> str:
+    """The text of the page: the help of each command, in the order in which a group lists them."""
+    return HEAD + "".join(_sections(cli, ("agentkit",)))
+
+
+def _sections(command: click.Command, path: tuple[str, ...]) -> Iterator[str]:
+    context = click.Context(command, info_name=" ".join(path), terminal_width=100, max_content_width=100)
+    yield f"\n## {' '.join(path)}\n\n```text\n{command.get_help(context)}\n```\n"
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            if child is not None and not child.hidden:
+                yield from _sections(child, (*path, name))
+
+
+if __name__ == "__main__":
+    PAGE.write_text(cli_reference(), encoding="utf-8")
