@@ -97,10 +97,11 @@ def _arguments(call: RawCall) -> dict[str, Any]:
     Raises:
         ValueError: They are not a JSON object.
     """
-    value: Any = json.loads(call.arguments) if call.arguments.strip() else {}
+    value: object = json.loads(call.arguments) if call.arguments.strip() else {}
+    arguments = json_object(value)
     if not isinstance(value, dict):
         raise ValueError(f"it is {type(value).__name__}")
-    return json_object(value)
+    return arguments
 
 
 def _exchange(reply: Reply, asked: str) -> tuple[Message, Message]:

@@ -11,7 +11,7 @@ import httpx2
 
 from agentkit.errors import AgentkitError, LimitReached, ModelError, ModelUnavailable, UsageError
 from agentkit.messages import JsonObject
-from agentkit.model_backend.remote_wire import json_object
+from agentkit.model_backend.remote_wire import json_object, json_objects
 
 __all__ = ["Refused", "Retryable", "base_url", "chunks", "key_header", "model_names", "retry_wait"]
 
@@ -145,8 +145,7 @@ async def chunks(client: httpx2.AsyncClient, base: httpx2.URL, body: JsonObject)
 
 def _is_last(chunk: Any) -> bool:
     """Whether a chunk says why the reply ended; not every server sends ``[DONE]`` after it."""
-    choices = json_object(chunk).get("choices")
-    return isinstance(choices, list) and any(json_object(choice).get("finish_reason") for choice in choices)
+    return any(choice.get("finish_reason") for choice in json_objects(json_object(chunk).get("choices")))
 
 
 def _json(base: httpx2.URL, text: str) -> Any:

@@ -15,7 +15,7 @@ from agentkit.errors import ModelError
 from agentkit.messages import Assistant, JsonObject, Message, System, Thought, ToolCall, ToolResult, User
 from agentkit.model_backend.base import Delta, TurnRequest
 
-__all__ = ["RawCall", "Reply", "extensions", "json_object", "request_body"]
+__all__ = ["RawCall", "Reply", "extensions", "json_object", "json_objects", "request_body"]
 
 _MAX_CHARACTERS = 4_000_000
 """Characters of one reply; a server that sends more ignores the token limit it was given."""
@@ -121,17 +121,17 @@ class Reply:
     _by_index: dict[int, RawCall] = field(default_factory=dict[int, RawCall])
     _characters: int = 0
 
-    def add(self, chunk: Any) -> Iterator[Delta]:
+    def add(self, chunk: object) -> Iterator[Delta]:
         """Adds a chunk (or a whole completion) and yields what is new in it.
 
         Raises:
             ModelError: The chunk is not what the protocol says, or the reply is endless.
         """
+        data = json_object(chunk)
         if not isinstance(chunk, dict):
             raise ModelError(f"the server sent {str(chunk)[:80]!r} where a chunk of a reply belongs")
-        data = json_object(chunk)
         self.usage = json_object(data.get("usage")) or self.usage
-        for choice in _objects(data.get("choices"))[:1]:
+        for choice in json_objects(data.get("choices"))[:1]:
             self.answered = True
             self.finish = choice.get("finish_reason") or self.finish
             yield from self._add_delta(json_object(choice.get("delta") or choice.get("message")))
@@ -143,7 +143,7 @@ class Reply:
         if isinstance(delta.get("content"), str) and delta["content"]:
             self.text += self._counted(delta["content"])
             yield Delta(kind="text", text=delta["content"])
-        for part in _objects(delta.get("tool_calls")):
+        for part in json_objects(delta.get("tool_calls")):
             if text := self._add_call(part):
                 yield Delta(kind="call", text=text)
 
@@ -175,7 +175,7 @@ def json_object(value: object) -> JsonObject:
     return cast("JsonObject", value) if isinstance(value, dict) else {}
 
 
-def _objects(value: object) -> Sequence[JsonObject]:
+def json_objects(value: object) -> Sequence[JsonObject]:
     """Returns the objects of what should be a list of objects."""
     items = cast("list[object]", value) if isinstance(value, list) else []
-    return [json_object(item) for item in items if isinstance(item, dict)]
+    return [found for item in items if (found := json_object(item))]
