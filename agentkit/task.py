@@ -112,7 +112,7 @@ class Task:
         for i, name in enumerate(self.tools):
             try:
                 loaded = load_tools(name, base=self.folder)
-            except UsageError as error:
+            except (UsageError, ImportError, ValueError) as error:  # import_module refuses names such as '.a'
                 raise self.error(_one_line(error), "tools", i) from None
             for tool in loaded:
                 if tool.name in tools:

@@ -62,12 +62,12 @@ def build_agent(task: Task, *, model: str | None = None, seed: int | None = None
         agentkit.errors.UsageError: A tool, the model or the output schema does not fit; with the place in
             the file where it has one.
     """
+    tools = task.load_tools()
     from agentkit.agent import Agent
     from agentkit.errors import TaskFileError, UsageError
     from agentkit.model_backend.base import Sampling
     from agentkit.paths import default_model
 
-    tools = task.load_tools()
     given = isinstance(task.planner, tuple)
     try:
         return Agent(
