@@ -10,7 +10,7 @@ import json
 import math
 import re
 from dataclasses import dataclass, field
-from json.decoder import py_scanstring  # type: ignore[attr-defined] # pyright: ignore  # not in the stubs
+from json.decoder import py_scanstring  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue,reportUnknownVariableType]  # no stub
 from typing import Any
 
 from agentkit.messages import JsonObject, JsonValue
@@ -262,7 +262,7 @@ class _Reader:
         while not self._at_end(closer):
             key = self._key()
             if key in result:
-                raise UnreadableCall(f"argument {key!r} twice")
+                self.note(f"argument {key!r} twice, the last one taken")
             result[key] = self._value()
             self._between(closer)
         return result

@@ -101,4 +101,3 @@ def _strings(values: Iterable[Any]) -> list[Part]:
     for i, value in enumerate(values):
         parts += ["," if i else "", *quoted(value if isinstance(value, str) else json.dumps(value))]
     return [*parts, "]"]
-

@@ -291,7 +291,12 @@ class Parser:
 
     def _enter_call(self, *, assumed: bool) -> None:
         text, self._text = self._text.lstrip(), ""
-        self._state, self._call, self._assumed, self._streamed = "call", CallText(self._spelled(Mark.QUOTE), text), assumed, 0
+        self._state, self._call, self._assumed, self._streamed = (
+            "call",
+            CallText(self._spelled(Mark.QUOTE), text),
+            assumed,
+            0,
+        )
         self._stream_call()
 
     def _stream_call(self) -> None:

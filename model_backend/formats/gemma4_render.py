@@ -18,12 +18,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from agentkit.messages import Assistant, JsonObject, Message, System, Text, Thought, ToolCall, ToolResult, User
+from agentkit.messages import Assistant, JsonObject, Message, System, Text, ToolCall, ToolResult, User
 from agentkit.model_backend.base import ToolSpec
 from agentkit.model_backend.formats.gemma4_declare import declaration_parts
 from agentkit.model_backend.formats.gemma4_parse import parse
 from agentkit.model_backend.formats.gemma4_tokens import Alphabet, Mark, Part
-from agentkit.model_backend.formats.gemma4_values import object_parts, quoted
+from agentkit.model_backend.formats.gemma4_values import object_parts
 
 __all__ = ["call_parts", "render", "response_parts", "thought_parts"]
 
@@ -31,7 +31,7 @@ __all__ = ["call_parts", "render", "response_parts", "thought_parts"]
 def render(
     alphabet: Alphabet, messages: Sequence[Message], tools: Sequence[ToolSpec] = (), *, thinking: bool = False
 ) -> list[int]:
-    """Returns the prompt, up to where the model goes on: after ``<|turn>model\\n`` or a tool response.
+    r"""Returns the prompt, up to where the model goes on: after ``<|turn>model\n`` or a tool response.
 
     The thought channel that is opened for the model there is the script's to open, so that it is part of
     `Assistant.tokens`.
@@ -179,14 +179,14 @@ class _Prompt:
             if span.kind in gone:
                 del tokens[span.begin : span.end]
         response = self.alphabet.ids[Mark.RESPONSE]
-        while tokens and (tokens[-1] == self.alphabet.eos or (tokens[-1] == response and not message.calls)):
+        # The turn goes on after calls, whatever token ended the decoding; an answer ends with <turn|> alone.
+        wrong_end = self.alphabet.ids[Mark.TURN_END] if message.calls else response
+        while tokens and tokens[-1] in (self.alphabet.eos, wrong_end):
             tokens.pop()
         return tokens
 
 
-def _in_call_order(
-    calls: Sequence[ToolCall], results: Sequence[ToolResult]
-) -> list[tuple[str, ToolResult | None]]:
+def _in_call_order(calls: Sequence[ToolCall], results: Sequence[ToolResult]) -> list[tuple[str, ToolResult | None]]:
     """Each call's name with its result; results of no call come last."""
     left = list(results)
     pairs: list[tuple[str, ToolResult | None]] = []

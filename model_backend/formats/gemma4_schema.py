@@ -142,7 +142,9 @@ class _Flattener:
         if flat.items:
             words.append(f"of {flat.items.type}")
         if flat.properties:
-            names = (name + ("" if name in flat.required else "?") + ": " + f.type for name, f in flat.properties.items())
+            names = (
+                name + ("" if name in flat.required else "?") + ": " + f.type for name, f in flat.properties.items()
+            )
             words.append("with " + ", ".join(names))
         return " ".join([*words, *flat.extras])
 

@@ -17,7 +17,8 @@ from agentkit.model_backend.formats.gemma4_tokens import Mark, Part
 
 __all__ = ["BARE_KEY", "by_key", "key_parts", "object_parts", "quoted", "value_parts"]
 
-BARE_KEY = re.compile(r"[^\s{}\[\]:=,\"'<>\\\uffff](?:[^{}\[\]:=,\"'<>\\\uffff\x00-\x1f\x85\u2028\u2029]*[^\s{}\[\]:=,\"'<>\\\uffff])?")
+_NEVER_BARE = r"{}\[\]:=,\"'<>\\\uffff"
+BARE_KEY = re.compile(rf"[^\s{_NEVER_BARE}](?:[^{_NEVER_BARE}\x00-\x1f\x85\u2028\u2029]*[^\s{_NEVER_BARE}])?")
 """A key that needs no quotes. Blanks may stand inside, as the template has them."""
 
 

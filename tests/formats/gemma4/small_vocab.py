@@ -8,7 +8,22 @@ from dataclasses import dataclass, field
 
 from agentkit.model_backend.formats.gemma4_tokens import GEMMA4, Alphabet, Mark, TokenTable
 
-_WORDS = ("thought", "call", "response", "system", "user", "model", "developer", "true", "false", "null", "value", "<|", "|>", '"|>')
+_WORDS = (
+    "thought",
+    "call",
+    "response",
+    "system",
+    "user",
+    "model",
+    "developer",
+    "true",
+    "false",
+    "null",
+    "value",
+    "<|",
+    "|>",
+    '"|>',
+)
 _HIDDEN = (Mark.TOOL, Mark.TOOL_END, Mark.THINK, Mark.TURN, Mark.TURN_END)
 _FIRST_SPECIAL = 7
 
@@ -80,5 +95,9 @@ def marked(alphabet: Alphabet, text: str) -> list[int]:
     tokens: list[int] = []
     for part in re.split(pattern, text):
         token = alphabet.vocab.special(part)
-        tokens += [token] if token is not None else alphabet.plain(part.removeprefix("\\") if re.fullmatch(pattern, part) else part)
+        tokens += (
+            [token]
+            if token is not None
+            else alphabet.plain(part.removeprefix("\\") if re.fullmatch(pattern, part) else part)
+        )
     return tokens

@@ -1,0 +1,89 @@
+"""Strings of a JSON Schema as regular expressions over raw text, which is how Gemma's call syntax writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["ANY_TEXT", "FORMATS", "anchored", "string_terms"]
+
+ANY_TEXT = "(?s:.)*"
+
+_DAY = "((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))"
+_DATE = f"([1-9][0-9]{{3}}-{_DAY}|(19|20)(0[48]|[2468][048]|[13579][26])-02-29|2000-02-29)"
+_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+\-]([01][0-9]|2[0-3]):[0-5][0-9])"
+_LABEL = "[a-z0-9]([a-z0-9\\-]{0,20}[a-z0-9])?"
+_HOST = f"{_LABEL}(\\.{_LABEL}){{0,3}}"
+_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_HEX = "[0-9a-fA-F]{1,4}"
+
+FORMATS: dict[str, str] = {
+    "date": _DATE,
+    "time": _TIME,
+    "date-time": f"{_DATE}T{_TIME}",
+    "duration": "P([0-9]{1,4}W|[0-9]{1,4}D(T[0-9]{1,4}H)?|T[0-9]{1,4}[HMS])",
+    "email": f"[A-Za-z0-9_+]{{1,40}}(\\.[A-Za-z0-9_+]{{1,20}}){{0,3}}@{_LABEL}(\\.{_LABEL}){{1,3}}",
+    "hostname": _HOST,
+    "ipv4": f"({_BYTE}\\.){{3}}{_BYTE}",
+    "ipv6": f"(({_HEX}:){{7}}{_HEX}|::({_HEX}(:{_HEX}){{0,5}})?|{_HEX}::({_HEX}(:{_HEX}){{0,4}})?)",
+    "uuid": "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+    "uri": f"(https?|ftp)://{_HOST}(:[1-9][0-9]{{0,3}})?(/[A-Za-z0-9_.~\\-]*)*(\\?[A-Za-z0-9_=&.\\-]*)?(#[A-Za-z0-9_\\-]*)?",
+}
+"""The formats that the JSON grammars enforce. What these accept is valid; some valid rarities they do not accept."""
+
+
+def string_terms(node: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Returns a keyword and an expression for each thing the schema asks of a string; all must match."""
+    terms: list[tuple[str, str]] = []
+    if isinstance(pattern := node.get("pattern"), str):
+        terms.append(("pattern", anchored(pattern)))
+    if (name := node.get("format")) in FORMATS:
+        terms.append(("format", FORMATS[str(name)]))
+    low, high = node.get("minLength", 0), node.get("maxLength")
+    if low or high is not None:
+        terms.append(("minLength" if high is None else "maxLength", f"(?s:.){{{low},{'' if high is None else high}}}"))
+    return terms
+
+
+def anchored(pattern: str) -> str:
+    """Returns an expression that matches a whole text wherever the pattern is found in it.
+
+    JSON Schema's patterns may match anywhere; a grammar's expressions match everything. Character classes mean
+    ASCII, as they do in ECMA 262.
+    """
+    alternatives: list[str] = []
+    for part in _alternatives(_ascii_classes(pattern)):
+        begin, end = part.startswith("^"), part.endswith("$") and not part.endswith("\\$")
+        core = part[1 if begin else 0 : len(part) - 1 if end else None]
+        alternatives.append(("" if begin else ANY_TEXT) + f"({core})" + ("" if end else ANY_TEXT))
+    return "|".join(alternatives) if len(alternatives) == 1 else "(" + "|".join(alternatives) + ")"
+
+
+_CLASSES = {"d": "0-9", "w": "A-Za-z0-9_"}
+
+
+def _ascii_classes(pattern: str) -> str:
+    result, in_class = "", False
+    for token in re.findall(r"\\.|[^\\]", pattern, re.DOTALL):
+        if token[0] == "\\" and token[1:] in _CLASSES:
+            token = _CLASSES[token[1]] if in_class else f"[{_CLASSES[token[1]]}]"
+        elif token[0] == "\\" and token[1:].lower() in _CLASSES and not in_class:
+            token = f"[^{_CLASSES[token[1].lower()]}]"
+        elif token in "[]":
+            in_class = token == "[" or (in_class and token != "]")
+        result += token
+    return result
+
+
+def _alternatives(pattern: str) -> list[str]:
+    """The pattern cut at the bars that stand in no group and no class."""
+    parts, depth, in_class = [""], 0, False
+    for token in re.findall(r"\\.|[^\\]", pattern, re.DOTALL):
+        if token == "|" and not depth and not in_class:
+            parts.append("")
+            continue
+        in_class = token != "]" if in_class else token == "["
+        depth += 0 if in_class else (token == "(") - (token == ")")
+        parts[-1] += token
+    return parts
