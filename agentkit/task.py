@@ -248,7 +248,7 @@ def _model_class(source: Source, node: Node, module: Any, name: str) -> type[Bas
     found = getattr(module, name, None)
     if isinstance(found, type) and issubclass(found, BaseModel):
         return found
-    named: dict[str, Any] = vars(module)
+    named: dict[str, Any] = dict(vars(module))
     models = [n for n, v in named.items() if isinstance(v, type) and issubclass(v, BaseModel) and v != BaseModel]
     what = "is not a pydantic model" if found is not None else "is not there"
     raise source.error(node, f"{name!r} {what} in {module.__name__!r}; {did_you_mean(name, models, 'pydantic models')}")

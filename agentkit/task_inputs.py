@@ -90,10 +90,10 @@ def _convert(source: Source, name: str, default: Node, text: str) -> JsonValue:
             raise wrong("a number")
         case list() | dict():
             try:
-                value = json.loads(text)
+                value: Any = json.loads(text)
             except (ValueError, RecursionError):
                 value = None
-            if not isinstance(value, type(default.value)):
+            if type(value) is not type(default.value):
                 raise wrong("a list as JSON" if isinstance(default.value, list) else "a mapping as JSON")
             return value
         case _:

@@ -96,7 +96,7 @@ BROKEN: dict[str, tuple[str | bytes, int, int, str]] = {
     "unknown tool in a step": (
         "task: x\ntools: ./good.py\nplanner:\n  - {id: a, tool: ad}\n",
         4,
-        18,
+        19,
         "did you mean 'add'?",
     ),
     "thinking is a number": ("task: x\nthinking: 5\n", 2, 11, "{budget: 1024} or false"),
