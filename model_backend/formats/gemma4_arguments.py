@@ -22,6 +22,7 @@ MAX_DEPTH = 100
 
 _NAME = re.compile(r"\s*call:\s*([\w.\-]+)\s*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_EXACT = re.compile(rf"(?:true|false|null|{_NUMBER.pattern})(?=\s*[,}}\])])")
 _NEXT_KEY = re.compile(r"\s*(?:[\w@$][\w.\-@$]*\s*:|[\"'\uffff])")
 _CLOSERS = re.compile(r"[\s\]}]*$")
 _WORDS: dict[str, JsonValue] = {"true": True, "false": False, "null": None}
@@ -219,7 +220,11 @@ class _Reader:
 
     def _bare(self) -> JsonValue:
         begin = self.at
-        self._skip_bare()
+        # A number or a word of JSON ends at the comma whatever follows; only a string may hold one.
+        if exact := _EXACT.match(self.text, begin):
+            self.at = exact.end()
+        else:
+            self._skip_bare()
         word = self.text[begin : self.at].rstrip()
         if word in _WORDS:
             return _WORDS[word]
