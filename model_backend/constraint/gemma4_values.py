@@ -126,7 +126,7 @@ class Rules:
 
     def _constants(self, node: JsonObject) -> str:
         values = [node["const"]] if "const" in node else node["enum"]
-        defs = {k: self._root[k] for k in ("$defs", "definitions") if k in self._root}
+        defs: JsonObject = {k: self._root[k] for k in ("$defs", "definitions") if k in self._root}
         fitting = [value for value in values if not validate({**defs, **node}, value)]
         return self.rule(" | ".join(map(self._constant, fitting or values)))
 

@@ -198,7 +198,7 @@ class _Reader:
         self._no_quotes_between(begin)
         if any("\ud800" <= c <= "\udfff" for c in value):
             raise UnreadableCall("half of a surrogate pair in a string")
-        return value
+        return str(value)
 
     def _single_quoted(self) -> str:
         self.note("single-quoted string")

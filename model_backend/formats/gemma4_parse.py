@@ -243,7 +243,7 @@ class Parser:
 
     def _names_tool(self) -> bool:
         named = _NAMED.match(self._text.lstrip())
-        return bool(named) and self._streamed == 0 and named[1] in self.tools
+        return named is not None and self._streamed == 0 and named[1] in self.tools
 
     def _end_text(self) -> None:
         self._stream(everything=True)

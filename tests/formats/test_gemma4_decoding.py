@@ -14,6 +14,9 @@ from agentkit.model_backend.engine.sampling import ResolvedSampling
 from agentkit.model_backend.formats.gemma4 import Gemma4Format
 from tests.tiny_gguf import TinyKind, build_tiny_gguf
 
+# llguidance reads the vocabulary through a function that llama-cpp-python calls deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:llama_token_get_attr is deprecated")
+
 SHORT: dict[str, Any] = {"type": "string", "maxLength": 6}
 SCHEMAS: list[dict[str, Any]] = [
     {},
