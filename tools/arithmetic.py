@@ -37,18 +37,19 @@ _BINARY: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction | int]
 def calculate(expression: str) -> int | float:
     """Work out an arithmetic expression exactly.
 
-    >>> calculate("(0.1 + 0.2) * 3")
-    0.9
-
     Args:
-        expression: Such as "round(1234.5 * 0.92, 2)". Has + - * / // % **, parentheses,
-            and round, ceil, floor, abs, min, max, sum, sqrt. Numbers without thousands separators.
+        expression: Such as "round(1234.5 * 0.92, 2)". Has + - * / // % **, round, ceil, floor,
+            abs, min, max, sum, sqrt. No thousands separators.
 
     Returns:
         The exact number when it is whole, or else the nearest decimal of 17 digits.
 
     Raises:
         agentkit.errors.Retry: The expression is not arithmetic, divides by zero, or grows too large.
+
+    Example:
+        >>> calculate("(0.1 + 0.2) * 3")
+        0.9
     """
     if len(expression) > _MAX_CHARACTERS:
         raise Retry(f"the expression has {len(expression)} characters; {_MAX_CHARACTERS} are allowed: split it up")

@@ -25,7 +25,7 @@ __all__ = [
     "to_number",
 ]
 
-Cell: TypeAlias = "str | int | Decimal | bool | None"
+Cell: TypeAlias = "str | int | float | bool | None"
 ColumnType: TypeAlias = Literal["number", "date", "text", "blank"]
 
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,2})?", re.IGNORECASE)
@@ -52,8 +52,8 @@ def to_number(cell: Cell) -> Decimal:
     """
     if isinstance(cell, bool) or cell is None:
         raise ValueError(f"{cell!r} is not a number")
-    if isinstance(cell, int | Decimal):
-        return Decimal(cell)
+    if isinstance(cell, int | float):
+        return Decimal(repr(cell))  # the digits that were written, not the binary fraction
     text = _NO_MEANING.sub("", cell).replace("−", "-")
     if text.startswith("(") and text.endswith(")"):
         text = f"-{text[1:-1]}"

@@ -1,4 +1,4 @@
-"""A table, and how it is read from the text of a CSV, JSON or JSONL file."""
+"""A table, and how it is read from the text of a CSV, JSON or JSONL file. Its cells are JSON values."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, TypeAlias
 
 from agentkit.errors import Retry, ToolFailed
 from agentkit.messages import JsonValue
-from agentkit.tools.cells import Cell, number_to_json
+from agentkit.tools.cells import Cell
 
 __all__ = ["Row", "Table", "read_table", "row_to_json"]
 
@@ -110,7 +109,7 @@ def _column_names(header: list[str]) -> list[str]:
 
 def _json(path: str, text: str) -> Table:
     try:
-        value: Any = json.loads(text, parse_float=Decimal)
+        value: Any = json.loads(text, parse_constant=str)
     except (ValueError, RecursionError) as error:
         raise Retry(f"{path!r} is not JSON: {error}") from None
     if isinstance(value, dict):
@@ -127,7 +126,7 @@ def _jsonl(path: str, text: str) -> Table:
     broken = 0
     for line in filter(str.strip, text.splitlines()):
         try:
-            objects.append(json.loads(line, parse_float=Decimal))
+            objects.append(json.loads(line, parse_constant=str))
         except (ValueError, RecursionError):
             broken += 1
     return _from_objects(path, objects, broken)
@@ -146,9 +145,9 @@ def _from_objects(path: str, values: list[Any], broken: int) -> Table:
 
 
 def _cell(value: Any) -> Cell:
-    if value is None or isinstance(value, str | int | Decimal):
+    if value is None or isinstance(value, str | int | float):
         return value
-    return json.dumps(value, default=str, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def row_to_json(row: Row) -> dict[str, JsonValue]:
@@ -157,8 +156,6 @@ def row_to_json(row: Row) -> dict[str, JsonValue]:
 
 
 def _shown(cell: Cell) -> JsonValue:
-    if isinstance(cell, Decimal):
-        return number_to_json(cell)
     if isinstance(cell, str) and len(cell) > _CELL:
         return f"{cell[:_CELL]}… ({len(cell) - _CELL} more characters)"
     return cell

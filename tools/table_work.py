@@ -12,15 +12,15 @@ from decimal import Decimal
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from agentkit.errors import Retry
-from agentkit.tools.cells import Cell, cell_date, column_type, days_first, is_blank, to_number
+from agentkit.tools.cells import Cell, cell_date, column_type, days_first, is_blank, number_to_json, to_number
 from agentkit.tools.table_data import Table
 
 __all__ = [
-    "AGGREGATES",
     "Aggregate",
     "Comparison",
     "Skipped",
     "SkippedRows",
+    "aggregate",
     "cell_test",
     "filled_number",
     "group_text",
@@ -115,7 +115,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def cell_test(table: Table, column: str, op: Comparison, value: str | int | float) -> Callable[[Cell], bool]:
+def cell_test(table: Table, column: str, op: Comparison, value: str | float) -> Callable[[Cell], bool]:
     """Returns the test that a filter makes; it raises ValueError for cells that can't be compared."""
     text = str(value).strip()
     if not text and op in ("=", "!="):
@@ -131,7 +131,7 @@ def cell_test(table: Table, column: str, op: Comparison, value: str | int | floa
 
 
 def _mean(numbers: list[Decimal]) -> Decimal:
-    return round(sum(numbers, Decimal(0)) / len(numbers), 10)
+    return sum(numbers, Decimal(0)) / len(numbers)
 
 
 def _count(numbers: list[Decimal]) -> Decimal:
@@ -142,10 +142,15 @@ def _sum(numbers: list[Decimal]) -> Decimal:
     return sum(numbers, Decimal(0))
 
 
-AGGREGATES: dict[str, Callable[[list[Decimal]], Decimal]] = {
+_AGGREGATES: dict[str, Callable[[list[Decimal]], Decimal]] = {
     "sum": _sum,
     "mean": _mean,
     "min": min,
     "max": max,
     "count": _count,
 }
+
+
+def aggregate(function: Aggregate, numbers: list[Decimal]) -> int | float:
+    """Returns one number for several, worked out exactly and rounded to 10 places."""
+    return number_to_json(_AGGREGATES[function](numbers))

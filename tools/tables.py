@@ -17,11 +17,11 @@ from agentkit.tools.context import ToolContext
 from agentkit.tools.decorator import tool
 from agentkit.tools.table_data import Row, Table, read_table, row_to_json
 from agentkit.tools.table_work import (
-    AGGREGATES,
     Aggregate,
     Comparison,
     Skipped,
     SkippedRows,
+    aggregate,
     cell_test,
     filled_number,
     group_text,
@@ -97,7 +97,7 @@ def load_table(path: str, context: ToolContext) -> LoadedTable:
     """
     text, note = read_text(context.workspace, path)
     table = read_table(PurePosixPath(path.strip()).stem, path, text)
-    _tables(context)[table.name] = table
+    _tables(context)[table.name] = _Stored(columns=table.columns, rows=table.rows)
     columns: list[Column] = []
     for name in table.columns:
         cells = table.cells(name)
@@ -112,7 +112,7 @@ def load_table(path: str, context: ToolContext) -> LoadedTable:
 
 
 @tool(effect="idempotent")
-def filter_table(table: str, column: str, op: Comparison, value: str | int | float, context: ToolContext) -> NewTable:
+def filter_table(table: str, column: str, op: Comparison, value: str | float, context: ToolContext) -> NewTable:
     """Keep the rows of a table whose cell fits; numbers and dates are compared as such.
 
     Args:
@@ -178,7 +178,7 @@ def group_table(
     function: Aggregate,
     context: ToolContext,
     value: str = "",
-    by: list[str] | None = None,
+    by: tuple[str, ...] = (),
     month_of: str = "",
 ) -> GroupedTable:
     """Group the rows of a table and work out one number per group.
@@ -201,7 +201,7 @@ def group_table(
     if function != "count" and not value:
         raise Retry(f"value is missing; give the column with the numbers to {function}: {_names(source)}")
     number_column = source.column(value) if value and function != "count" else ""
-    parts = [(source.column(c), group_text) for c in by or []]
+    parts = [(source.column(c), group_text) for c in by]
     if month_of:
         date_column = source.column(month_of)
         parts.append((date_column, month_key(source, date_column)))
@@ -222,7 +222,7 @@ def group_table(
     headings = [n if label is group_text else "month" for n, label in parts]
     result_column = f"{function}_{number_column}" if number_column else "count"
     rows: list[Row] = [
-        {**dict(zip(headings, key, strict=True)), result_column: AGGREGATES[function](numbers)}
+        {**dict(zip(headings, key, strict=True)), result_column: aggregate(function, numbers)}
         for key, numbers in sorted(groups.items())
     ]
     return _grouped(
@@ -256,8 +256,15 @@ def table_rows(table: str, context: ToolContext, count: int = 10, first: int = 1
     return result
 
 
-def _tables(context: ToolContext) -> dict[str, Table]:
-    tables: dict[str, Table] = context.state.setdefault("tables", {})
+class _Stored(TypedDict):
+    """A table in the run's state, as JSON."""
+
+    columns: list[str]
+    rows: list[Row]
+
+
+def _tables(context: ToolContext) -> dict[str, _Stored]:
+    tables: dict[str, _Stored] = context.state.setdefault("tables", {})
     return tables
 
 
@@ -265,8 +272,9 @@ def _table(context: ToolContext, name: str) -> Table:
     """Returns a loaded table; a file's name stands for the table that was loaded from it."""
     tables = _tables(context)
     wanted = {name.strip().casefold(), PurePosixPath(name.strip()).stem.casefold()}
-    for found in (t for key, t in tables.items() if key.casefold() in wanted):
-        return found
+    for key, stored in list(tables.items()):  # steps that run at the same time may add tables
+        if key.casefold() in wanted:
+            return Table(key, stored["columns"], stored["rows"])
     there = f"tables: {', '.join(map(repr, tables))}" if tables else "no table is loaded; call load_table first"
     raise Retry(f"there is no table {name!r}; {there}")
 
@@ -306,5 +314,5 @@ def _store(context: ToolContext, base: str, columns: list[str], rows: list[Row])
     name, again = base, 2
     while name in tables:
         name, again = f"{base}{again}", again + 1
-    tables[name] = Table(name, columns, rows)
-    return tables[name]
+    tables[name] = _Stored(columns=columns, rows=rows)
+    return Table(name, columns, rows)

@@ -8,8 +8,6 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter, defaultdict
-from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import TypedDict
 
@@ -18,21 +16,17 @@ from agentkit.tools.cells import to_number
 from agentkit.tools.dates import to_date
 from agentkit.tools.workspace import read_text
 
-CENT = Decimal("0.01")
 
+class Expense(TypedDict):
+    """One receipt, as it is kept in the run's state."""
 
-@dataclass(frozen=True)
-class Expense:
-    """One receipt."""
-
-    receipt: str
-    day: date
-    amount: Decimal
+    month: str
+    amount: str
     currency: str
 
 
 class Loaded(TypedDict):
-    """How many expenses there are, in which currencies, and which rows could not be used."""
+    """How many expenses there are in each currency, and how many rows could not be used."""
 
     expenses: int
     currencies: dict[str, int]
@@ -41,7 +35,7 @@ class Loaded(TypedDict):
 
 
 class Converted(TypedDict):
-    """How many expenses are in the currency now, and which ones could not be converted."""
+    """How many expenses are in the currency now, and how many there was no rate for."""
 
     currency: str
     expenses: int
@@ -66,11 +60,7 @@ class Totals(TypedDict):
 
 @tool(effect="idempotent")
 def load_expenses(file: str, context: ToolContext) -> Loaded:
-    """Load a CSV file of expenses. Call this first.
-
-    Args:
-        file: Such as "expenses.csv".
-    """
+    """Load a CSV file of expenses, such as "expenses.csv". Call this first."""
     text, _ = read_text(context.workspace, file)
     expenses: dict[str, Expense] = {}
     skipped = Counter[str]()
@@ -80,15 +70,12 @@ def load_expenses(file: str, context: ToolContext) -> Loaded:
         except ValueError as error:
             skipped[str(error)] += 1
             continue
-        if expenses.setdefault(expense.receipt, expense) is not expense:
+        if expenses.setdefault(row["Receipt"], expense) is not expense:
             skipped["receipt is there twice"] += 1
     context.state["expenses"] = list(expenses.values())
-    currencies = Counter(e.currency for e in expenses.values())
+    currencies = dict(Counter(e["currency"] for e in expenses.values()))
     return Loaded(
-        expenses=len(expenses),
-        currencies=dict(currencies.most_common()),
-        skipped_rows=dict(skipped),
-        next="convert_expenses",
+        expenses=len(expenses), currencies=currencies, skipped_rows=dict(skipped), next="call convert_expenses"
     )
 
 
@@ -106,38 +93,42 @@ def _expense(row: dict[str, str]) -> Expense:
         raise ValueError("date does not exist") from None
     if not (currency := row["Currency"].strip().upper()):
         raise ValueError("no currency")
-    return Expense(row["Receipt"], day, amount, currency)
+    return Expense(month=f"{day:%Y-%m}", amount=str(amount), currency=currency)
 
 
 @tool(effect="idempotent")
 def convert_expenses(currency: str, context: ToolContext) -> Converted:
-    """Convert the loaded expenses to one currency, with the rates in rates.csv.
-
-    Args:
-        currency: Such as "EUR".
-    """
-    if (loaded := context.state.get("expenses")) is None:
+    """Convert the loaded expenses to one currency, such as "EUR". Call this second."""
+    loaded: list[Expense] | None = context.state.get("expenses")
+    if loaded is None:
         raise Retry("no expenses are loaded; call load_expenses first")
     text, _ = read_text(context.workspace, "rates.csv")
     rates = {row["currency"]: Decimal(row["in_eur"]) for row in csv.DictReader(io.StringIO(text))}
-    if (wanted := currency.strip().upper()) not in rates:
+    wanted = currency.strip().upper()
+    if wanted not in rates:
         raise Retry(f"there is no rate for {currency!r}; give one of {', '.join(rates)}")
-    usable = [e for e in loaded if e.currency in rates]
-    context.state["converted"] = [(e.day, e.amount * rates[e.currency] / rates[wanted]) for e in usable]
-    context.state["currency"] = wanted
-    without_rate = Counter(e.currency for e in loaded if e.currency not in rates)
+    converted: list[Expense] = []
+    without_rate = Counter[str]()
+    for expense in loaded:
+        if (rate := rates.get(expense["currency"])) is None:
+            without_rate[expense["currency"]] += 1
+            continue
+        amount = Decimal(expense["amount"]) * rate / rates[wanted]
+        converted.append(Expense(month=expense["month"], amount=str(amount), currency=wanted))
+    context.state["converted"] = converted
     return Converted(
-        currency=wanted, expenses=len(usable), skipped_without_rate=dict(without_rate), next="total_by_month"
+        currency=wanted, expenses=len(converted), skipped_without_rate=dict(without_rate), next="call total_by_month"
     )
 
 
 @tool(effect="idempotent")
 def total_by_month(context: ToolContext) -> Totals:
     """Total the converted expenses by month and name the largest month. Call this last."""
-    if "converted" not in context.state:
+    converted: list[Expense] = context.state.get("converted", [])
+    if not converted:
         raise Retry("no expenses are converted; call load_expenses, then convert_expenses")
     sums: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for day, amount in context.state["converted"]:
-        sums[f"{day:%Y-%m}"] += amount
-    totals = [MonthTotal(month=m, total=float(t.quantize(CENT))) for m, t in sorted(sums.items())]
-    return Totals(currency=context.state["currency"], totals=totals, largest=max(totals, key=lambda t: t["total"]))
+    for expense in converted:
+        sums[expense["month"]] += Decimal(expense["amount"])
+    totals = [MonthTotal(month=month, total=round(float(total), 2)) for month, total in sorted(sums.items())]
+    return Totals(currency=converted[0]["currency"], totals=totals, largest=max(totals, key=lambda t: t["total"]))
