@@ -27,8 +27,8 @@ _BINARY: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction | int]
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
+    ast.Div: lambda a, b: a / b,
+    ast.FloorDiv: lambda a, b: a // b,
     ast.Mod: operator.mod,
 }
 
@@ -168,7 +168,7 @@ def _bounded(value: Fraction) -> Fraction:
     return value
 
 
-def _render(value: Fraction) -> int | float | str:
+def _render(value: Fraction) -> int | float:
     if value.denominator == 1:
         return value.numerator
     try:

@@ -26,7 +26,7 @@ _YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})")
 _DAY_NAME = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?[-\s.]+([a-z]{3,9})\.?[-\s,]+(\d{4})")
 _NAME_DAY = re.compile(r"([a-z]{3,9})\.?\s+(\d{1,2})(?:st|nd|rd|th)?[\s,]+(\d{4})")
 _BEFORE = re.compile(r"^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*[,.\s]+")
-_AFTER = re.compile(r"(?:[t\s]+\d{1,2}:\d{2}.*)$")  # a time of day
+_AFTER = re.compile(r"[t,\s]+\d{1,2}:\d{2}.*$")  # a time of day
 
 
 class Moment(TypedDict):
@@ -149,7 +149,7 @@ def _zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         city = name.rsplit("/", 1)[-1].strip().replace(" ", "_").casefold()
-        near = sorted(z for z in available_timezones() if city and city in z.casefold())[:5]
+        near = sorted(z for z in available_timezones() if len(city) > 2 and city in z.casefold())[:5]
         there = f"did you mean {', '.join(map(repr, near))}?" if near else "give one such as 'Europe/Berlin' or 'UTC'"
         raise Retry(f"there is no time zone {name!r}; {there}") from None
 

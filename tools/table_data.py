@@ -9,10 +9,10 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from agentkit.errors import Retry, ToolFailed
-from agentkit.messages import JsonValue
+from agentkit.messages import JsonObject, JsonValue
 from agentkit.tools.cells import Cell
 
 __all__ = ["Row", "Table", "read_table", "row_to_json"]
@@ -112,11 +112,11 @@ def _json(path: str, text: str) -> Table:
         value: Any = json.loads(text, parse_constant=str)
     except (ValueError, RecursionError) as error:
         raise Retry(f"{path!r} is not JSON: {error}") from None
-    if isinstance(value, dict):
+    if _is_object(value):
         # Many exports wrap their rows: {"data": [...]}.
-        lists = [v for v in value.values() if isinstance(v, list) and v and isinstance(v[0], dict)]
+        lists = [v for v in value.values() if _is_list(v) and v and _is_object(v[0])]
         value = lists[0] if len(lists) == 1 else [value]
-    if not isinstance(value, list):
+    if not _is_list(value):
         raise Retry(f"{path!r} holds no table; a table is a list of objects")
     return _from_objects(path, value, 0)
 
@@ -133,15 +133,23 @@ def _jsonl(path: str, text: str) -> Table:
 
 
 def _from_objects(path: str, values: list[Any], broken: int) -> Table:
-    objects = [v for v in values if isinstance(v, dict)]
+    objects = [v for v in values if _is_object(v)]
     if not objects:
         raise Retry(f"{path!r} holds no table; a table is a list of objects")
-    columns = list(dict.fromkeys(str(key) for item in objects for key in item))
+    columns = list(dict.fromkeys(key for item in objects for key in item))
     rows = [{column: _cell(item.get(column)) for column in columns} for item in objects]
     left_out = broken + len(values) - len(objects)
     return Table(
         "", columns, rows, [f"lines or items left out because they are no objects: {left_out}"] * bool(left_out)
     )
+
+
+def _is_object(value: Any) -> TypeGuard[JsonObject]:
+    return isinstance(value, dict)
+
+
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 def _cell(value: Any) -> Cell:

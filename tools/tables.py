@@ -6,13 +6,14 @@ names the table that it made, so that the next call can use it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import PurePosixPath
 from typing import Any, NotRequired, TypedDict
 
 from agentkit.errors import Retry
 from agentkit.messages import JsonValue
-from agentkit.tools.cells import column_type, is_blank, to_number
+from agentkit.tools.cells import Cell, column_type, is_blank, to_number
 from agentkit.tools.context import ToolContext
 from agentkit.tools.decorator import tool
 from agentkit.tools.table_data import Row, Table, read_table, row_to_json
@@ -201,7 +202,7 @@ def group_table(
     if function != "count" and not value:
         raise Retry(f"value is missing; give the column with the numbers to {function}: {_names(source)}")
     number_column = source.column(value) if value and function != "count" else ""
-    parts = [(source.column(c), group_text) for c in by]
+    parts: list[tuple[str, Callable[[Cell], str]]] = [(source.column(c), group_text) for c in by]
     if month_of:
         date_column = source.column(month_of)
         parts.append((date_column, month_key(source, date_column)))

@@ -15,7 +15,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -59,7 +59,7 @@ def relative(root: Path, path: str) -> Path:
 
 
 @contextmanager
-def _folder(root: Path, parts: tuple[str, ...], *, create: bool = False) -> Iterator[int]:
+def _folder(root: Path, parts: tuple[str, ...], *, create: bool = False) -> Generator[int]:
     """Opens the folder that `parts` lead to, link by no link, and gives its descriptor."""
     current = os.open(os.path.realpath(root), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
