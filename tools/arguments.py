@@ -22,10 +22,12 @@ A message for the model has one line for each place that is wrong.
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import GenericAlias
+from typing import Annotated, Any, cast, get_origin
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
 from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
@@ -108,11 +110,14 @@ def _culprit(function: Callable[..., Any], parameters: Sequence[Parameter], erro
     fix = "take JSON types, a dataclass, a TypedDict or a pydantic model instead"
     for p in parameters:
         try:
-            TypeAdapter(list[p.annotation], config=CONFIG).json_schema(schema_generator=SchemaWriter)
+            TypeAdapter[Any](cast("Any", GenericAlias(list, p.annotation)), config=CONFIG).json_schema(
+                schema_generator=SchemaWriter
+            )
         except Exception as own:
-            plain = getattr(p.annotation, "__origin__", p.annotation)
+            plain = p.annotation.__origin__ if get_origin(p.annotation) is Annotated else p.annotation
             return define_error(
-                function, f"parameter {p.name!r} has the type {plain!r}, which {schema_trouble(own)}; {fix}"
+                function,
+                f"parameter {p.name!r} has the type {inspect.formatannotation(plain)}, which {schema_trouble(own)}; {fix}",
             )
     return define_error(function, f"its parameters together have no JSON Schema: {schema_trouble(error)}; {fix}")
 
@@ -131,9 +136,8 @@ def _lenient(schema: Any, value: Any, path: Path, root: JsonObject) -> Iterator[
     elif isinstance(value, dict):
         yield from _lenient_object(node, cast("JsonObject", value), path, root)
     elif isinstance(value, list):
-        items = cast("list[Any]", value)
         prefix: list[Any] = node.get("prefixItems", [])
-        for i, item in enumerate(items):
+        for i, item in enumerate(cast("Iterable[Any]", value)):
             yield from _lenient(prefix[i] if i < len(prefix) else node.get("items", {}), item, (*path, i), root)
 
 
@@ -163,8 +167,15 @@ def _misread(node: Mapping[str, Any], value: Any) -> bool:
 
 def _could_be(node: Mapping[str, Any], value: Any) -> bool:
     """Whether a value has the JSON type that a schema asks for."""
-    names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
-    name = names.get(type(value), "null")
+    names: dict[type[Any], str] = {
+        dict: "object",
+        list: "array",
+        str: "string",
+        bool: "boolean",
+        int: "integer",
+        float: "number",
+    }
+    name = names.get(value.__class__, "null")
     types = _types(node)
     return not types or name in types or (name == "integer" and "number" in types)
 

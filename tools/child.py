@@ -12,7 +12,7 @@ import threading
 import traceback
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from agentkit.messages import JsonObject
 from agentkit.tools.invoke import call_blocking, finish
@@ -52,7 +52,7 @@ def _run(request: JsonObject, report: Any) -> Any:
     found: Any = _module(target["module"], target["file"])
     for part in target["qualname"].split("."):
         found = getattr(found, part)
-    tool: FunctionTool[..., Any] = found if isinstance(found, FunctionTool) else FunctionTool(found)
+    tool = cast("FunctionTool[..., Any]", found if isinstance(found, FunctionTool) else FunctionTool(found))
     call = tool.call(tool.validate(request["arguments"]), progress=lambda m: report(progress=_plain(m)))
     report(started=True)
     value = call_blocking(call)

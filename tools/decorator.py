@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -74,7 +74,10 @@ def tool(
         >>> add(2, 3), add.name, add.parameters["required"]
         (5, 'add', ['a'])
     """
-    names = sys._getframe(1).f_locals  # annotations may name classes of the function around
+    frame = inspect.currentframe()
+    names = (
+        frame.f_back.f_locals if frame and frame.f_back else {}
+    )  # annotations may name classes of the function around
 
     def make(function: Callable[..., Any]) -> FunctionTool[..., Any]:
         return FunctionTool(

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from pydantic import ValidationError
 
@@ -91,7 +91,7 @@ def _schema_at(schema: Any, path: Path, root: JsonObject) -> JsonObject:
 
 def resolve(schema: Any, root: JsonObject) -> JsonObject:
     """Returns the schema that a reference leads to; others as they are."""
-    node: JsonObject = schema if isinstance(schema, dict) else {}
+    node = cast("JsonObject", schema) if isinstance(schema, dict) else {}
     ref: str | None = node.get("$ref")
     return root["$defs"][ref.removeprefix("#/$defs/")] if ref else node
 

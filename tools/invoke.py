@@ -62,8 +62,9 @@ async def within(seconds: float | None, tool: str, work: Awaitable[Any], *, cons
     Raises:
         agentkit.errors.ToolTimeout: The time was over.
     """
+    limit = asyncio.timeout(seconds)
     try:
-        async with asyncio.timeout(seconds) as limit:
+        async with limit:
             return await work
     except TimeoutError:
         if limit.expired():
@@ -74,14 +75,14 @@ async def within(seconds: float | None, tool: str, work: Awaitable[Any], *, cons
 def call_blocking(call: Call) -> Any:
     """Runs the half of a call that may block; returns the result, or an awaitable that leads to it."""
     value = _guarded(call.tool, call.function)
-    return _drive(call, value) if inspect.isgenerator(value) else value
+    return _drive(call, cast("Generator[Any, Any, Any]", value)) if inspect.isgenerator(value) else value
 
 
 async def finish(call: Call, value: Any) -> Any:
     """Runs the half of a call that awaits; returns the result."""
     try:
         if inspect.isasyncgen(value):
-            return await _drive_async(call, value)
+            return await _drive_async(call, cast("AsyncGenerator[Any, Any]", value))
         return await value if inspect.isawaitable(value) else value
     except asyncio.CancelledError:
         task = asyncio.current_task()
@@ -107,7 +108,7 @@ def _tamed(tool: str, error: BaseException) -> RunError:
     return RunError(f"{tool!r} raised {type(error).__name__}({', '.join(map(repr, error.args))}); a tool may not do so")
 
 
-def _drive(call: Call, generator: Generator[Any, None, Any]) -> Any:
+def _drive(call: Call, generator: Generator[Any, Any, Any]) -> Any:
     last: Any = None
     while not call.stopped():
         try:
@@ -119,7 +120,7 @@ def _drive(call: Call, generator: Generator[Any, None, Any]) -> Any:
     return None  # nobody waits for it
 
 
-async def _drive_async(call: Call, generator: AsyncGenerator[Any, None]) -> Any:
+async def _drive_async(call: Call, generator: AsyncGenerator[Any, Any]) -> Any:
     last: Any = None
     async with aclosing(generator):
         async for last in generator:
@@ -136,6 +137,7 @@ async def _in_thread(call: Call) -> Any:
             done.set_result(outcome)
 
     def work() -> None:
+        outcome: tuple[Any, Exception | None]
         try:
             outcome = (call_blocking(call), None)
         except Exception as error:

@@ -10,12 +10,12 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from agentkit.errors import UsageError
 from agentkit.tools.tool import Tool
@@ -53,7 +53,7 @@ def load_tools(source: Any, *, base: Path | None = None) -> list[Tool]:
     if isinstance(source, BaseToolset):
         return _wait(source.get_tools)
     if isinstance(source, list | tuple):
-        return [tool for item in source for tool in load_tools(item, base=base)]  # pyright: ignore
+        return [tool for item in cast("Iterable[Any]", source) for tool in load_tools(item, base=base)]
     return [as_tool(source)]
 
 

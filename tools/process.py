@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import agentkit.errors
-from agentkit.errors import RunError, ToolDefinitionError, ToolSignal, ToolTimeout, UsageError
+from agentkit.errors import RunError, UsageError
 from agentkit.messages import JsonObject, JsonValue
 from agentkit.tools.invoke import within
 from agentkit.tools.signature import Signature, define_error, underlying
@@ -114,7 +114,8 @@ async def call_in_process(
         started = within(START_SECONDS, tool, _start(child, request, tool), consequence="its process did not start")
         await started
         work = _results(child, tool, progress)
-        return await within(timeout, tool, work, consequence="it was stopped, with all it had started")
+        result: JsonValue = await within(timeout, tool, work, consequence="it was stopped, with all it had started")
+        return result
     finally:
         _kill_group(child)
         await asyncio.shield(child.wait())
@@ -138,7 +139,8 @@ async def _results(child: asyncio.subprocess.Process, tool: str, progress: Calla
         elif "error" in message:
             raise _rebuilt(message["error"])
         else:
-            return message["result"]
+            result: JsonValue = message["result"]
+            return result
 
 
 async def _read(child: asyncio.subprocess.Process, tool: str) -> JsonObject:
@@ -157,14 +159,10 @@ async def _read(child: asyncio.subprocess.Process, tool: str) -> JsonObject:
 def _rebuilt(error: JsonObject) -> Exception:
     """Returns the exception that a child reported, of the same type where that is known here."""
     name, text = error["type"], error["message"]
-    cls = getattr(agentkit.errors, name, None) or getattr(builtins, name, None)
-    known = isinstance(cls, type) and (
-        issubclass(cls, ToolSignal | ToolTimeout | ToolDefinitionError | RunError)
-        or (issubclass(cls, Exception) and not issubclass(cls, UnicodeError | StopIteration | StopAsyncIteration))
-    )
+    cls: Any = getattr(agentkit.errors, name, None) or getattr(builtins, name, None)
     rebuilt: Exception = RunError(f"{name}: {text}")
-    if known:
-        with suppress(TypeError):
+    if isinstance(cls, type) and issubclass(cls, Exception) and not issubclass(cls, StopIteration):
+        with suppress(TypeError):  # its constructor wants more than a message
             rebuilt = cls(text)
     rebuilt.add_note(error["traceback"])
     return rebuilt

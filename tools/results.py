@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from types import GenericAlias
 from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -43,11 +45,13 @@ class Results:
             return
         try:
             # In a list of one, because pydantic takes no configuration next to a model or dataclass.
-            self._adapter = TypeAdapter(list[annotation], config=CONFIG)
-            self.schema = result_schema(self._adapter, signature.docs.returns)
+            self._adapter = TypeAdapter[Any](cast("Any", GenericAlias(list, annotation)), config=CONFIG)
+            self.schema = result_schema(self._adapter)
         except Exception as error:
             fix = "return JSON types, a dataclass, a TypedDict or a pydantic model instead"
-            reason = f"the result has the type {annotation!r}, which {schema_trouble(error)}; {fix}"
+            reason = (
+                f"the result has the type {inspect.formatannotation(annotation)}, which {schema_trouble(error)}; {fix}"
+            )
             raise define_error(function, reason) from None
 
     def to_json(self, tool: str, value: Any) -> JsonValue:
@@ -117,7 +121,7 @@ def _not_finite(value: Any, path: str = "") -> str | None:
     if isinstance(value, dict):
         parts: Any = ((f"{path}.{k}".removeprefix("."), v) for k, v in cast("JsonObject", value).items())
     elif isinstance(value, list):
-        parts = ((f"{path}[{i}]", v) for i, v in enumerate(cast("list[Any]", value)))
+        parts = ((f"{path}[{i}]", v) for i, v in enumerate(cast("Iterable[Any]", value)))
     else:
         return None
     return next((found for p, v in parts if (found := _not_finite(v, p)) is not None), None)

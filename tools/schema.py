@@ -43,7 +43,9 @@ _FORMATS = {
     "uri", "uri-reference", "iri", "iri-reference", "uuid", "uri-template", "json-pointer",
     "relative-json-pointer", "regex",
 }  # fmt: skip
-_ORDER = {"type": 0, "description": 1, "properties": 2, "required": 3, "additionalProperties": 4, "default": 9}
+_ORDER = ("type", "description", "properties", "required", "additionalProperties", "prefixItems", "items")
+_LAST = ("default", "$defs")
+_HOOK = "__get_pydantic_core_schema__"
 _DECIMAL = r"^-?[0-9]+(\.[0-9]+)?([Ee][+-]?[0-9]+)?$"
 
 
@@ -67,22 +69,19 @@ class SchemaWriter(GenerateJsonSchema):
         if self.mode == "serialization":
             return text
         # pydantic's own pattern looks ahead, which grammars can't.
-        number: JsonSchemaValue = self.float_schema({**schema, "type": "float"})  # type: ignore[typeddict-item]  # pyright: ignore
+        number: JsonSchemaValue = self.float_schema({**schema, "type": "float"})  # type: ignore[typeddict-item]  # pyright: ignore[reportArgumentType]
         return {"anyOf": [number, text]}
 
 
-def result_schema(adapter: TypeAdapter[Any], description: str) -> JsonObject | None:
+def result_schema(adapter: TypeAdapter[Any]) -> JsonObject | None:
     """Returns the schema of a result; ``None`` when the annotation says nothing.
 
     Args:
         adapter: Of a list of the result.
-        description: What the docstring says about the result.
     """
     listed = adapter.json_schema(schema_generator=SchemaWriter, mode="serialization")
     schema = compact({**listed.get("items", {}), "$defs": listed.get("$defs", {})})
-    if schema and description and "description" not in schema:
-        schema = _ordered({**schema, "description": description})
-    return schema or None
+    return schema if schema.keys() - {"description"} else None
 
 
 def schema_trouble(error: Exception) -> str:
@@ -183,6 +182,8 @@ def _tidy(node: JsonObject, *, closed: bool) -> JsonObject:
             node.setdefault("additionalProperties", False)
     elif node.get("additionalProperties") is True:
         del node["additionalProperties"]
+    if node.get("items") == {}:
+        del node["items"]
     if "anyOf" in node:
         node = _join_types(node)
     return _ordered(node)
@@ -200,19 +201,26 @@ def _join_types(node: JsonObject) -> JsonObject:
     if not all(isinstance(t, str) for t in named) or len(set(named)) < len(named) or len(detailed) > 1:
         return node
     detail = dict(detailed[0]) if detailed else {}
-    if "const" in detail or detail.keys() & node.keys() - {"type"}:
+    if (
+        "const" in detail
+        or ("number" in named and detail.get("type") == "integer")
+        or detail.keys() & node.keys() - {"type"}
+    ):
         return node
     if "enum" in detail:
         if set(named) - {"null", detail["type"]}:
             return node
         detail["enum"] = [*detail["enum"], None]
+    if "number" in named:
+        named = [t for t in named if t != "integer"]
     rest = {k: v for k, v in node.items() if k != "anyOf"}
     return {**detail, "type": named, **rest}
 
 
 def _ordered(node: JsonObject) -> JsonObject:
     """Returns the schema with its type and description first and its default last, as people write it."""
-    return dict(sorted(node.items(), key=lambda item: _ORDER.get(item[0], 5)))
+    middle = sorted(node.keys() - {*_ORDER, *_LAST}, key=lambda key: (not key.startswith("min"), key))
+    return {key: node[key] for key in (*_ORDER, *middle, *_LAST) if key in node}
 
 
 def support_typed_dicts(annotation: Any) -> None:
@@ -238,16 +246,12 @@ def support_typed_dicts(annotation: Any) -> None:
             except Exception:  # pydantic says better what is wrong
                 continue
             todo.extend(hints.values())
-            if type(current).__module__ == "typing" and "__get_pydantic_core_schema__" not in vars(current):
+            if type(current).__module__ == "typing" and _HOOK not in vars(current):
                 _answer_for(current, hints)
 
 
 def _has_fields(cls: type) -> bool:
-    return (
-        typing_extensions.is_typeddict(cls)
-        or dataclasses.is_dataclass(cls)
-        or (issubclass(cls, tuple) and hasattr(cls, "_fields"))
-    )
+    return typing_extensions.is_typeddict(cls) or dataclasses.is_dataclass(cls) or ("_fields" in cls.__dict__)
 
 
 def _answer_for(typed_dict: type, hints: Mapping[str, Any]) -> None:
@@ -260,7 +264,8 @@ def _answer_for(typed_dict: type, hints: Mapping[str, Any]) -> None:
             return hint
         return typing_extensions.Required[hint] if key in required else typing_extensions.NotRequired[hint]
 
-    equal: Any = typing_extensions.TypedDict(typed_dict.__name__, {k: qualified(k, h) for k, h in hints.items()})  # type: ignore[misc]  # pyright: ignore
+    make: Any = typing_extensions.TypedDict  # checkers want a literal call
+    equal: Any = make(typed_dict.__name__, {k: qualified(k, h) for k, h in hints.items()})
     equal.__doc__ = typed_dict.__doc__
     equal.__module__ = typed_dict.__module__
     equal.__pydantic_config__ = getattr(typed_dict, "__pydantic_config__", CONFIG)
@@ -268,4 +273,4 @@ def _answer_for(typed_dict: type, hints: Mapping[str, Any]) -> None:
     def answer(cls: type, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return handler.generate_schema(equal)
 
-    typed_dict.__get_pydantic_core_schema__ = classmethod(answer)  # type: ignore[attr-defined]  # pyright: ignore
+    setattr(typed_dict, _HOOK, classmethod(answer))

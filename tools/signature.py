@@ -87,10 +87,11 @@ def read_signature(function: Callable[..., Any], *, name: str | None, names: Map
         raise define_error(function, f"Python can't tell its parameters ({error}); wrap it in a def") from None
     found = list(signature.parameters.values())
     unbound = bool(found) and _is_self(found[0], source)
-    bound = function.keywords if isinstance(function, functools.partial) else {}
+    partial = _of_partial(function)
+    bound = partial.keywords if partial else {}
     found = [p for p in found[unbound:] if p.name not in bound]
     hints = _resolve(function, source, [*found, _result_of(signature)], names)
-    docs = parse_docs(inspect.getdoc(source if source.__name__ != "__call__" else type(function)))
+    docs = parse_docs(inspect.getdoc(type(function) if _name_of(source) == "__call__" else source))
     contexts = [p.name for p in found if _is_context(hints[p.name])]
     if len(contexts) > 1:
         raise define_error(
@@ -102,7 +103,7 @@ def read_signature(function: Callable[..., Any], *, name: str | None, names: Map
         docs=docs,
         parameters=tuple(_parameter(function, p, hints[p.name], docs) for p in found if p.name not in contexts),
         context=contexts[0] if contexts else None,
-        result=result,
+        result=result if result is EMPTY else _described(result, docs.returns),
         style=_style(source),
         result_is_returned=result_is_returned,
         unbound=unbound,
@@ -111,13 +112,18 @@ def read_signature(function: Callable[..., Any], *, name: str | None, names: Map
 
 def underlying(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns the plain function inside of partials, methods and callable objects."""
-    while isinstance(function, functools.partial):
-        function = function.func  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    if (inner := _of_partial(function)) is not None:
+        return underlying(inner.func)
     if inspect.ismethod(function):
         return function.__func__
-    if inspect.isfunction(function) or inspect.isbuiltin(function):
+    if inspect.isroutine(function):
         return function
-    return underlying(type(function).__call__) if hasattr(type(function), "__call__") else function  # noqa: B004
+    by_class: Any = vars(type(function)).get("__call__") or type(function).__call__
+    return by_class if inspect.isfunction(by_class) else function
+
+
+def _of_partial(function: Any) -> functools.partial[Any] | None:
+    return function if isinstance(function, functools.partial) else None  # pyright: ignore[reportUnknownVariableType]
 
 
 def place_of(function: Callable[..., Any]) -> str:
@@ -134,16 +140,21 @@ def define_error(function: Callable[..., Any], reason: str) -> ToolDefinitionErr
 
 
 def _tool_name(function: Callable[..., Any], source: Callable[..., Any], name: str | None) -> str:
-    if name is None:
-        own = getattr(source, "__name__", "")
-        name = _snake(type(function).__name__) if own == "__call__" else own
-        if name == "<lambda>":
+    chosen = name
+    if chosen is None:
+        own = _name_of(source)
+        chosen = _snake(type(function).__name__) if own == "__call__" else own
+        if chosen == "<lambda>":
             raise define_error(function, "a lambda has no name; give one with tool(..., name='...') or write a def")
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(chosen):
         raise define_error(
-            function, f"the name {name!r} is not one; use a letter, then letters, digits, '_' or '-', 64 at most"
+            function, f"the name {chosen!r} is not one; use a letter, then letters, digits, '_' or '-', 64 at most"
         )
-    return name
+    return chosen
+
+
+def _name_of(source: Callable[..., Any]) -> str:
+    return getattr(source, "__name__", "")
 
 
 def _snake(name: str) -> str:
@@ -229,7 +240,7 @@ def _iterable_as_list(function: Callable[..., Any], name: str, annotation: Any) 
         inner = _iterable_as_list(function, name, annotation.__origin__)
         return Annotated[(inner, *annotation.__metadata__)]
     if origin in (collections.abc.Iterable, collections.abc.Collection):
-        return list[get_args(annotation) or (Any,)]
+        return types.GenericAlias(list, get_args(annotation) or (Any,))
     if origin in (*_ITERATORS, *_GENERATORS):
         raise define_error(function, f"parameter {name!r} is an iterator, which JSON has not; write {name}: list[...]")
     return annotation
@@ -250,7 +261,7 @@ def _described(annotation: Any, documented: str) -> Any:
 def _result(annotation: Any) -> tuple[Any, bool]:
     """Returns the annotation of the result proper, and whether a generator's result is what it returns."""
     origin = get_origin(annotation) or annotation
-    if origin is collections.abc.Generator and len(args := get_args(annotation)) == 3 and args[2] is not type(None):
+    if origin is collections.abc.Generator and len(args := get_args(annotation)) == 3 and args[2] not in (None, type(None)):
         return args[2], True
     if origin in (collections.abc.Awaitable, collections.abc.Coroutine):
         args = get_args(annotation)

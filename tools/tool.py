@@ -9,7 +9,7 @@ import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, Self, TypeAlias, TypeVar, get_args, overload
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, Self, TypeAlias, TypeVar, cast, get_args, overload
 
 from agentkit.errors import UsageError
 from agentkit.messages import JsonObject, JsonValue
@@ -148,6 +148,7 @@ class FunctionTool(Tool, Generic[P, R]):
         return "process" if self.timeout is not None and self.signature.style in ("sync", "generator") else "thread"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Calls the function as it was."""
         return self.function(*args, **kwargs)
 
     @overload
@@ -161,7 +162,7 @@ class FunctionTool(Tool, Generic[P, R]):
         if instance is None or not self.signature.unbound:
             return self
         bound = copy.copy(self)
-        bound.function = functools.partial(self.function, instance)  # pyright: ignore  # type: ignore
+        bound.function = functools.partial(cast("Any", self.function), instance)
         bound.signature = self.signature.bound()
         return bound
 
@@ -209,7 +210,7 @@ class FunctionTool(Tool, Generic[P, R]):
         positional = [rest.pop(p.name, p.default) for p in self.signature.parameters if p.positional_only]
         return Call(
             tool=self.name,
-            function=functools.partial(self.function, *positional, **rest),  # pyright: ignore  # type: ignore
+            function=functools.partial(cast("Any", self.function), *positional, **rest),
             is_async=self.signature.style in ("async", "async_generator"),
             result_is_returned=self.signature.result_is_returned,
             progress=progress,
@@ -231,7 +232,8 @@ def _check_function(function: Any) -> None:
     if isinstance(function, classmethod | staticmethod):
         kind = type(function).__name__  # pyright: ignore[reportUnknownArgumentType]
         raise define_error(
-            function.__func__, f"it is a {kind} object; apply tool() to it on the class: tool(Class.method)"
+            cast("Any", function).__func__,
+            f"it is a {kind} object; apply tool() to it on the class: tool(Class.method)",
         )
     if inspect.isclass(function):
         raise define_error(function, "it is a class; write a function that makes one")
@@ -246,5 +248,5 @@ def _check_options(
         raise define_error(function, f"effect={effect!r} is not one of {', '.join(map(repr, get_args(Effect)))}")
     if isolation is not None and isolation not in get_args(Isolation):
         raise define_error(function, f"isolation={isolation!r} is neither 'thread' nor 'process'")
-    if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < math.inf):  # pyright: ignore
+    if timeout is not None and not 0 < timeout < math.inf:
         raise define_error(function, f"timeout={timeout!r} is not a number of seconds above 0")
