@@ -30,7 +30,7 @@ _NOUNS = {
 }  # fmt: skip
 _EXPECTED_SAYS_IT = re.compile(
     r"(int|float|string|bool|none|list|dict|set|tuple|date|time|datetime|time_delta|bytes|model|dataclass)_.*"
-    r"|greater_than.*|less_than.*|multiple_of|literal_error|enum|finite_number|is_instance_of|missing.*"
+    r"|greater_than.*|less_than.*|multiple_of|literal_error|enum|finite_number|is_instance_of|missing.*|too_(short|long)"
     r"|decimal_(type|parsing)|uuid_(type|parsing)|path_type|no_such_attribute|union_tag.*"
 )
 
@@ -148,19 +148,18 @@ def _describe_text(node: JsonObject, noun: str) -> str:
 def _describe_list(node: JsonObject, root: JsonObject | None) -> str:
     if prefix := node.get("prefixItems"):
         return f"a list of {len(prefix)}: {', '.join(describe(p, root) for p in prefix)}"
+    sizes = _sizes(node, "Items", "item")
     items = node.get("items")
-    return (
-        "a list" + (f" whose items are each {describe(items, root)}" if items else "") + _sizes(node, "Items", "item")
-    )
+    each = describe(items, root) if items else ""
+    return "a list" + sizes + (f"{',' if sizes else ' whose items are'} each {each}" if each else "")
 
 
 def _sizes(node: JsonObject, suffix: str, unit: str) -> str:
     low, high = node.get(f"min{suffix}"), node.get(f"max{suffix}")
     if low is None and high is None:
         return ""
-    if low is not None and high is not None:
-        return f" of {low} to {high} {unit}s"
-    return f" of at least {low} {unit}s" if high is None else f" of at most {high} {unit}s"
+    size = f"{low} to {high}" if None not in (low, high) else f"at least {low}" if high is None else f"at most {high}"
+    return f" of {size} {unit}" + ("" if (low if high is None else high) == 1 else "s")
 
 
 def got(value: Any, node: JsonObject, root: JsonObject) -> str:
