@@ -50,8 +50,7 @@ def make_environment() -> jinja2.sandbox.ImmutableSandboxedEnvironment:
         extensions=[jinja2.ext.loopcontrols, GenerationTag],
     )
     environment.filters["tojson"] = _tojson
-    environment.globals["raise_exception"] = _raise_exception
-    environment.globals["strftime_now"] = _strftime_now
+    environment.globals.update(raise_exception=_raise_exception, strftime_now=_strftime_now)
     return environment
 
 

@@ -13,7 +13,7 @@ import secrets
 from typing import Any
 
 from agentkit.errors import ModelError
-from agentkit.messages import JsonObject
+from agentkit.model_backend.constraint.keywords import is_array, is_object
 from agentkit.model_backend.formats.base import Vocab
 
 __all__ = ["StandIns", "tokenize_untrusted"]
@@ -46,9 +46,9 @@ class StandIns:
         """
         if isinstance(value, str):
             return self.put(value) if self._is_risky(value) else value
-        if isinstance(value, list):
+        if is_array(value):
             return [self.put_risky(item) for item in value]
-        if isinstance(value, dict):
+        if is_object(value):
             return {self.put_risky(key): self.put_risky(item) for key, item in value.items()}
         return value
 
