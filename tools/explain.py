@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
@@ -43,10 +43,17 @@ class Problem:
     text: str
 
 
-def from_pydantic(error: ValidationError, schema: JsonObject, value: Any) -> Iterator[Problem]:
-    """Yields what pydantic found wrong with `value`, in terms of its JSON Schema."""
+def from_pydantic(error: ValidationError, schema: JsonObject, value: Any, *, skip: int = 0) -> Iterator[Problem]:
+    """Yields what pydantic found wrong with `value`, in terms of its JSON Schema.
+
+    Args:
+        error: What pydantic says.
+        schema: The JSON Schema of `value`.
+        value: What was validated.
+        skip: How many steps of pydantic's paths lead to `value`.
+    """
     for e in error.errors(include_url=False, include_context=False):
-        path, here = _path(e["loc"], value, missing=e["type"].startswith("missing"))
+        path, here = _path(e["loc"][skip:], value, missing=e["type"].startswith("missing"))
         node = _schema_at(schema, path, schema)
         kind = e["type"]
         if kind.startswith("missing"):
@@ -182,7 +189,7 @@ def no_such(key: str, properties: JsonObject, value: Mapping[str, Any], noun: st
     )
 
 
-def render(problems: Sequence[Problem]) -> str:
+def render(problems: Iterable[Problem]) -> str:
     """Returns one line for each place; the first problem of a place is its line."""
     lines: dict[str, str] = {}
     for p in problems:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from types import GenericAlias
 from typing import Any, cast
 
@@ -69,15 +70,15 @@ class Results:
         return result
 
     def _by_annotation(self, tool: str, value: Any) -> JsonValue:
-        try:
-            return self._dump(value)
-        except _NOT_JSON:
-            pass  # not the type that was promised: perhaps it can become it
+        with suppress(*_NOT_JSON):
+            if value is not None:  # pydantic writes None for any type and does not warn
+                return self._dump(value)
+        # Not the type that was promised: perhaps it can become it.
         assert self._adapter is not None
         try:
             return self._dump(self._adapter.validate_python([_plain(value)])[0])
         except ValidationError as error:
-            lines = render(list(from_pydantic(error, {"type": "array", "items": self.schema or {}}, [value])))
+            lines = render(from_pydantic(error, self.schema or {}, value, skip=1))
             raise ToolFailed(f"{tool!r} gave a result that is not what its annotation says:\n{lines}") from error
         except _NOT_JSON as error:
             raise _not_json(tool, error) from error

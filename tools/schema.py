@@ -29,6 +29,7 @@ CONFIG = ConfigDict(
     coerce_numbers_to_str=True,
     val_json_bytes="base64",
     ser_json_bytes="base64",
+    ser_json_inf_nan="constants",  # refused afterwards, with their place; never silently null
 )
 """How arguments are converted: see `agentkit.tools.arguments`."""
 

@@ -261,7 +261,11 @@ def _described(annotation: Any, documented: str) -> Any:
 def _result(annotation: Any) -> tuple[Any, bool]:
     """Returns the annotation of the result proper, and whether a generator's result is what it returns."""
     origin = get_origin(annotation) or annotation
-    if origin is collections.abc.Generator and len(args := get_args(annotation)) == 3 and args[2] not in (None, type(None)):
+    if (
+        origin is collections.abc.Generator
+        and len(args := get_args(annotation)) == 3
+        and args[2] not in (None, type(None))
+    ):
         return args[2], True
     if origin in (collections.abc.Awaitable, collections.abc.Coroutine):
         args = get_args(annotation)
