@@ -115,10 +115,9 @@ def _culprit(function: Callable[..., Any], parameters: Sequence[Parameter], erro
             )
         except Exception as own:
             plain = p.annotation.__origin__ if get_origin(p.annotation) is Annotated else p.annotation
-            return define_error(
-                function,
-                f"parameter {p.name!r} has the type {inspect.formatannotation(plain)}, which {schema_trouble(own)}; {fix}",
-            )
+            label = inspect.formatannotation(plain)
+            reason = f"parameter {p.name!r} has the type {label}, which {schema_trouble(own)}; {fix}"
+            return define_error(function, reason)
     return define_error(function, f"its parameters together have no JSON Schema: {schema_trouble(error)}; {fix}")
 
 

@@ -47,7 +47,7 @@ def load_tools(source: Any, *, base: Path | None = None) -> list[Tool]:
     if isinstance(source, str):
         return _from_text(source, base or Path.cwd())
     if isinstance(source, Path):
-        return _from_module(load_file(base / source if base else source), str(source))
+        return _from_module(load_file(base / source if base else source, str(source)), str(source))
     if isinstance(source, ModuleType):
         return _from_module(source, source.__name__)
     if isinstance(source, BaseToolset):
@@ -57,31 +57,35 @@ def load_tools(source: Any, *, base: Path | None = None) -> list[Tool]:
     return [as_tool(source)]
 
 
-def load_file(path: Path) -> ModuleType:
+def load_file(path: Path, label: str | None = None) -> ModuleType:
     """Returns a Python file as a module; the same file always under the same name.
 
     Its folder is put at the end of the import path, so that it can import the files beside it.
 
+    Args:
+        path: The file.
+        label: How the user named it, for messages.
+
     Raises:
         agentkit.errors.UsageError: It is not there, or it fails when it is imported.
     """
-    file = path.resolve()
+    file, label = path.resolve(), label or str(path)
     name = f"agentkit_file_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
     if not file.is_file():
         near = difflib.get_close_matches(file.name, [p.name for p in file.parent.glob("*.py")], n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"looked for {str(file)!r}"
-        raise UsageError(f"tool file {str(path)!r} is not there; {hint}")
+        raise UsageError(f"tool file {label!r} is not there; {hint}")
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
-        raise UsageError(f"tool file {str(path)!r} is not a Python file; give a file that ends in .py")
+        raise UsageError(f"tool file {label!r} is not a Python file; give a file that ends in .py")
     module = importlib.util.module_from_spec(spec)
     if str(file.parent) not in sys.path:
         sys.path.append(str(file.parent))
     sys.modules[name] = module  # before it runs: dataclasses and type hints look their module up
     try:
-        _importing(str(path), str(file), functools.partial(spec.loader.exec_module, module))
+        _importing(label, str(file), functools.partial(spec.loader.exec_module, module))
     except BaseException:
         del sys.modules[name]
         raise
@@ -91,7 +95,7 @@ def load_file(path: Path) -> ModuleType:
 def _from_text(text: str, base: Path) -> list[Tool]:
     place, _, attribute = text.partition(":") if ":" in text else (text, "", "")
     if place.endswith(".py") or "/" in place or "\\" in place:
-        found: Any = load_file(base / Path(place).expanduser())
+        found: Any = load_file(base / Path(place).expanduser(), place)
     elif point := _entry_points().get(place):
         found = _importing(text, None, point.load)
     else:
