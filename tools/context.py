@@ -47,17 +47,17 @@ class ToolContext:
         self._cancelled = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def progress(self, message: JsonValue) -> None:
+    def progress(self, message: object) -> None:
         """Says how far the tool is; may be called from any thread. What is not JSON is sent as text."""
         if self._on_progress is None:
             return
         from pydantic_core import to_jsonable_python
 
-        message = to_jsonable_python(message, fallback=str, inf_nan_mode="strings")
+        plain: JsonValue = to_jsonable_python(message, fallback=str, inf_nan_mode="strings")
         if self._loop is None or self._loop.is_closed():
-            self._on_progress(message)
+            self._on_progress(plain)
         else:  # through the loop's queue from its own thread too, so that messages keep their order
-            self._loop.call_soon_threadsafe(self._on_progress, message)
+            self._loop.call_soon_threadsafe(self._on_progress, plain)
 
     @property
     def cancelled(self) -> bool:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import typing
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
 
 import typing_extensions
 from pydantic import ConfigDict, GetCoreSchemaHandler, TypeAdapter
@@ -110,7 +109,7 @@ def compact(schema: Mapping[str, Any], *, closed: bool = False) -> JsonObject:
     def visit(node: Any) -> Any:
         if not isinstance(node, Mapping):
             return node
-        fields = typing.cast("dict[str, Any]", dict(node))  # pyright: ignore[reportUnknownArgumentType]
+        fields = cast("dict[str, Any]", dict(node))  # pyright: ignore[reportUnknownArgumentType]
         if (name := _target(fields)) is not None:
             if name in recursive:
                 kept.add(name)
@@ -163,7 +162,7 @@ def _reachable(node: Any, defs: Mapping[str, Any]) -> set[str]:
         current = todo.pop()
         if not isinstance(current, Mapping):
             continue
-        current = typing.cast("Mapping[str, Any]", current)
+        current = cast("Mapping[str, Any]", current)
         if (name := _target(current)) is not None and name not in found:
             found.add(name)
             todo.append(defs[name])
@@ -252,7 +251,9 @@ def support_typed_dicts(annotation: Any) -> None:
 
 
 def _has_fields(cls: type) -> bool:
-    return typing_extensions.is_typeddict(cls) or dataclasses.is_dataclass(cls) or ("_fields" in cls.__dict__)
+    return (
+        typing_extensions.is_typeddict(cls) or dataclasses.is_dataclass(cls) or (hasattr(cast("Any", cls), "_fields"))
+    )
 
 
 def _answer_for(typed_dict: type, hints: Mapping[str, Any]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import Annotated, Generic, Literal, NamedTuple, NewType, NotRequired, Required, TypedDict, TypeVar
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, NotRequired, Required, TypedDict, TypeVar
 
+from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -34,7 +35,7 @@ class Point:
 class Line:
     start: Point
     end: Point
-    tags: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list[str])
 
 
 class Place(TypedDict):
@@ -101,3 +102,9 @@ class Box(BaseModel, Generic[T]):
 
 UserId = NewType("UserId", int)
 Pet = Annotated[Cat | Dog, Field(discriminator="kind")]
+
+
+def fits(schema: dict[str, Any], value: Any) -> bool:
+    """Whether a value fits a JSON Schema."""
+    validator: Any = Draft202012Validator(schema)
+    return bool(validator.is_valid(value))

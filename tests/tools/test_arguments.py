@@ -83,9 +83,7 @@ def test_an_argument_is_converted(annotation: Any, given: Any, expected: Any) ->
 INT = "expected an integer"
 
 
-@pytest.mark.parametrize(
-    ("annotation", "given", "lines"),
-    [
+MISFITS: list[tuple[Any, Any, list[str]]] = [
         (int, "abc", [f'x: got "abc"; {INT}']),
         (int, 5.5, [f"x: got 5.5; {INT}"]),
         (int, "5.5", [f'x: got "5.5"; {INT}']),
@@ -142,8 +140,10 @@ INT = "expected an integer"
          ["x: got []; expected a list of at least 1 item, each an integer"]),
         (Annotated[int, AfterValidator(even)], 3, [f"x: got 3; {INT}: must be even"]),
         (str, ["a" * 200], [f'x: got ["{"a" * 75}...; expected a string']),
-    ],
-)  # fmt: skip
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("annotation", "given", "lines"), MISFITS)
 def test_what_does_not_fit_is_said_with_place_value_and_expectation(
     annotation: Any, given: Any, lines: list[str]
 ) -> None:

@@ -37,7 +37,7 @@ def test_sync_tools_run_beside_the_loop_and_beside_each_other() -> None:
     async def main() -> list[Any]:
         both = asyncio.gather(meet.invoke({}), meet.invoke({}))
         await asyncio.to_thread(meeting.wait)
-        return await both
+        return list(await both)
 
     assert asyncio.run(main()) == ["tool-meet", "tool-meet"]
 

@@ -136,9 +136,11 @@ def test_entry_points_offer_tools(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         importlib.metadata.EntryPoint("offered", "offered_h7", "agentkit.tools"),
         importlib.metadata.EntryPoint("just_first", "offered_h7:first", "agentkit.tools"),
     ]
-    monkeypatch.setattr(
-        "agentkit.tools.loading.entry_points", lambda group: points if group == "agentkit.tools" else []
-    )
+
+    def entry_points(*, group: str) -> list[importlib.metadata.EntryPoint]:
+        return points if group == "agentkit.tools" else []
+
+    monkeypatch.setattr("agentkit.tools.loading.entry_points", entry_points)
     assert names("offered") == ["second", "first", "third", "fourth"]
     assert names("just_first") == ["first"]
     assert names("offered:third") == ["third"]

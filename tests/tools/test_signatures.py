@@ -345,35 +345,35 @@ def gives_custom() -> Custom: ...  # type: ignore[empty-body]
 def two_contexts(a: ToolContext, b: ToolContext) -> None: ...
 
 
-@pytest.mark.parametrize(
-    ("function", "message"),
-    [
-        (variadic, "parameter '*names' has no fixed shape; write names: list[...] instead"),
-        (keywords, "parameter '**options' has no fixed shape; write options: dict[str, ...] instead"),
-        (untyped, "parameter 'city' has no annotation; write its type, such as city: str"),
-        (arbitrary, "parameter 'thing' has the type tests.tools.test_signatures.Custom, which has no JSON"),
-        (nested, "parameter 'things' has the type list[tests.tools.test_signatures.Custom], which has no JSON Schema"),
-        (
-            callback,
-            "parameter 'then' has the type collections.abc.Callable[[int], int], which has no JSON Schema; take",
-        ),
-        (stream, "parameter 'file' has the type IO[str], which has no JSON Schema"),
-        (iterator, "parameter 'rows' is an iterator, which JSON has not; write rows: list[...]"),
-        (only_when_checking, "parameter 'price' is annotated 'Decimal', but name 'Decimal' is not defined; import"),
-        (undefined, "parameter 'a' is annotated \"'Nowhere'\", but name 'Nowhere' is not defined"),
-        (wrong, "parameter 'a' has the annotation \"'1 +'\", which fails"),
-        (
-            gives_custom,
-            "the result has the type tests.tools.test_signatures.Custom, which has no JSON Schema",
-        ),
-        (two_contexts, "parameters 'a' and 'b' both take a ToolContext; keep one"),
-        (lambda a: a, "a lambda has no name; give one with tool(..., name='...') or write a def"),
-        (Custom, "it is a class; write a function that makes one"),
-        (staticmethod(two), "it is a staticmethod object; apply tool() to it on the class: tool(Class.method)"),
-        (5, "it can't be called; give a function"),
-        (len, "parameter 'obj' has no annotation"),
-    ],
-)
+REFUSED: list[tuple[Any, str]] = [
+    (variadic, "parameter '*names' has no fixed shape; write names: list[...] instead"),
+    (keywords, "parameter '**options' has no fixed shape; write options: dict[str, ...] instead"),
+    (untyped, "parameter 'city' has no annotation; write its type, such as city: str"),
+    (arbitrary, "parameter 'thing' has the type tests.tools.test_signatures.Custom, which has no JSON"),
+    (nested, "parameter 'things' has the type list[tests.tools.test_signatures.Custom], which has no JSON Schema"),
+    (
+        callback,
+        "parameter 'then' has the type collections.abc.Callable[[int], int], which has no JSON Schema; take",
+    ),
+    (stream, "parameter 'file' has the type IO[str], which has no JSON Schema"),
+    (iterator, "parameter 'rows' is an iterator, which JSON has not; write rows: list[...]"),
+    (only_when_checking, "parameter 'price' is annotated 'Decimal', but name 'Decimal' is not defined; import"),
+    (undefined, "parameter 'a' is annotated \"'Nowhere'\", but name 'Nowhere' is not defined"),
+    (wrong, "parameter 'a' has the annotation \"'1 +'\", which fails"),
+    (
+        gives_custom,
+        "the result has the type tests.tools.test_signatures.Custom, which has no JSON Schema",
+    ),
+    (two_contexts, "parameters 'a' and 'b' both take a ToolContext; keep one"),
+    (eval("lambda a: a"), "a lambda has no name; give one with tool(..., name='...') or write a def"),
+    (Custom, "it is a class; write a function that makes one"),
+    (staticmethod(two), "it is a staticmethod object; apply tool() to it on the class: tool(Class.method)"),
+    (5, "it can't be called; give a function"),
+    (len, "parameter 'obj' has no annotation"),
+]
+
+
+@pytest.mark.parametrize(("function", "message"), REFUSED)
 def test_what_cant_be_a_tool_is_refused_with_the_fix(function: Any, message: str) -> None:
     with pytest.raises(ToolDefinitionError) as caught:
         tool(function)
@@ -382,7 +382,7 @@ def test_what_cant_be_a_tool_is_refused_with_the_fix(function: Any, message: str
 
 def test_a_refusal_says_where_the_function_is() -> None:
     with pytest.raises(ToolDefinitionError, match=rf"^untyped \({Path(__file__).name}:\d+\) can't be a tool"):
-        tool(untyped)
+        tool(untyped)  # pyright: ignore[reportUnknownArgumentType]
 
 
 @pytest.mark.parametrize(
@@ -410,4 +410,4 @@ def test_a_tool_is_not_made_a_tool_again() -> None:
 def test_one_bad_parameter_does_not_hide_the_others() -> None:
     # ADK sends a tool without parameters when one annotation can't be resolved.
     with pytest.raises(ToolDefinitionError, match="parameter 'a'"):
-        tool(undefined)
+        tool(undefined)  # pyright: ignore[reportUnknownArgumentType]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Any, assert_type
+from collections.abc import Callable
+from typing import assert_type
 
 from agentkit import ToolContext, tool
 from agentkit.tools import FunctionTool, Tool, load_tools
@@ -35,10 +35,13 @@ def takes_tools(tools: list[Tool]) -> None: ...
 def takes_function(function: Callable[[str], list[float]]) -> None: ...
 
 
+def takes_function_tool(made: FunctionTool[[str], int]) -> None: ...
+
+
 async def use(context: ToolContext) -> None:
     assert_type(bare("Rome"), list[float])
     assert_type(bare(city="Rome", days=2), list[float])
-    assert_type(with_arguments("Rome"), Coroutine[Any, Any, int])
+    assert_type(await with_arguments("Rome"), int)
     assert_type(Service().method("Rome"), int)
     bare(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     bare()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
@@ -47,6 +50,7 @@ async def use(context: ToolContext) -> None:
 
     takes_tools([bare, with_arguments, Service().method, *load_tools(bare)])
     takes_function(bare)
-    assert_type(tool(len_of, name="f"), FunctionTool[[str], int])
+    assert_type(tool(len_of, name="f")("text"), int)
+    takes_function_tool(tool(len_of, name="f"))
     assert_type(bare.name, str)
     await bare.invoke({"city": "Rome"}, context)
