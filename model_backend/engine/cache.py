@@ -1,10 +1,11 @@
 """Which part of a prompt has been computed before, and may be used again.
 
 A slot is a sequence of llama.cpp's cache. After a run its tokens stay there, and the next prompt usually begins with
-them. Models with sliding-window layers keep only the last positions of those layers (unless asked to keep all): after
-going back further, llama.cpp decodes without an error and the logits are wrong. So a prefix is used only when the
-window before its end is there, either still in the cache or in a checkpoint, which is a copy of the window taken
-when the prefix was computed.
+them. Models with sliding-window layers keep only the last positions of those layers: after going back further,
+llama.cpp decodes without an error and the logits are wrong. (Asked to keep all positions it does so only while there
+is room: in a full cache it overwrites those that no window reaches.) So a prefix is used only when the window before
+its end is there, either still in the cache or in a checkpoint, which is a copy of the window taken when the prefix
+was computed.
 """
 
 from __future__ import annotations
@@ -74,13 +75,15 @@ class PrefixCache:
     Args:
         context: Where the sequences are.
         slots: How many there are.
-        window: The model's sliding window in tokens, when only that much of it is kept; else 0.
+        window: The model's sliding window in tokens; 0 when it has none.
+        checkpoints: Whether checkpoints are taken: not worth it where all positions are kept.
         recurrent: Whether the model has layers that can't forget a part of a sequence.
     """
 
-    def __init__(self, context: Context, *, slots: int, window: int, recurrent: bool) -> None:
+    def __init__(self, context: Context, *, slots: int, window: int, checkpoints: bool, recurrent: bool) -> None:
         self.slots = [Slot(index) for index in range(slots)]
-        self.window = window
+        self.takes_checkpoints = checkpoints and window > 0
+        self._window = window
         self._context = context
         self._recurrent = recurrent
         self._clock = 0
@@ -99,7 +102,7 @@ class PrefixCache:
         if self._recurrent:
             whole = slot.free and length == len(slot.tokens)
             return Reuse(slot, length) if whole else None
-        if not self.window or 0 <= self._context.first_position(slot.id) <= max(0, length - self.window):
+        if not self._window or 0 <= self._context.first_position(slot.id) <= max(0, length - self._window):
             return Reuse(slot, length)
         fitting = [checkpoint for checkpoint in slot.checkpoints if checkpoint.length <= length]
         return Reuse(slot, fitting[-1].length, fitting[-1]) if fitting else None
@@ -162,7 +165,7 @@ class PrefixCache:
 
     def checkpoint(self, slot: Slot) -> None:
         """Keeps the sliding window as it is now, so that later prompts can go back to this point."""
-        if not self.window or any(c.length == len(slot.tokens) for c in slot.checkpoints):
+        if not self.takes_checkpoints or any(c.length == len(slot.tokens) for c in slot.checkpoints):
             return
         state = self._context.save_window(slot.id)
         if state and len(state) <= CHECKPOINT_BYTES:

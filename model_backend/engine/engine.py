@@ -201,7 +201,8 @@ class _Worker:
         cache = PrefixCache(
             context,
             slots=self._settings.slots,
-            window=0 if self._settings.full_window else model.window,
+            window=model.window,
+            checkpoints=not self._settings.full_window,
             recurrent=model.recurrent,
         )
         scheduler = Scheduler(context, cache)

@@ -204,7 +204,7 @@ class Scheduler:
 
     def _mark(self, job: Job, seen: int) -> None:
         """Says where checkpoints are to be taken: where prompts part, and near the prompt's end."""
-        if self._cache.window:
+        if self._cache.takes_checkpoints:
             points = (seen, len(job.tokens) - _TAIL)
             job.marks = {point for point in points if point >= job.computed + _WORTH_A_CHECKPOINT}
 
