@@ -41,6 +41,7 @@ StopReason: TypeAlias = Literal[
     "model_error",
     "tool_error",
     "cancelled",
+    "error",
 ]
 """Why a run ended. Only ``answer`` means that it did what was asked.
 
@@ -52,6 +53,7 @@ StopReason: TypeAlias = Literal[
 - ``model_error``: the backend failed.
 - ``tool_error``: a step of a given plan failed.
 - ``cancelled``: the caller or Ctrl-C ended it.
+- ``error``: an error that nobody expected; it is raised again after it was recorded.
 """
 
 

@@ -85,6 +85,10 @@ class PlanningContext(Protocol):
         """The model that turns go to."""
         ...
 
+    def warn(self, about: str, message: str) -> None:
+        """Records something that a reader of the trace should know, under a short name."""
+        ...
+
     async def turn(self, request: TurnRequest) -> Turn:
         """Takes a model turn within the run's limits, recorded as events."""
         ...
