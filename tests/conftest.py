@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import pytest
 
+import agentkit.model_backend  # noqa: F401  # sets what llama.cpp reads when a test loads it
+
 T = TypeVar("T")
 
 
