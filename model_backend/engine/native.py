@@ -26,20 +26,6 @@ Logits: TypeAlias = NDArray[np.float32]
 """One number per token of the vocabulary; a view that is valid until the next decode."""
 
 
-def _prepare_environment() -> None:
-    """Sets what llama.cpp's libraries read when they are loaded; what the user has set stays.
-
-    OpenMP threads spin while they wait for each other. With one core taken by another process that makes
-    decoding a hundred times slower, so they are told to sleep soon.
-    """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # GNU
-        os.environ.setdefault("KMP_BLOCKTIME", "1")  # LLVM and Intel, in milliseconds
-    # A failed assertion would start a debugger on this process to print a backtrace.
-    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
-
-
-_prepare_environment()
 try:
     import llama_cpp.llama_cpp as _llama_cpp
 except ImportError as error:
