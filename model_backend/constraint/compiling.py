@@ -9,6 +9,7 @@ from llguidance import LLMatcher, LLParserLimits
 
 from agentkit.errors import SchemaError
 from agentkit.model_backend.constraint.deadline import TooSlow, within
+from agentkit.model_backend.constraint.keywords import is_object
 
 __all__ = ["COMPACT", "compile_error", "is_unsatisfiable", "json_rule"]
 
@@ -21,7 +22,9 @@ CHECK_SECONDS = 5.0
 def json_rule(schema_text: str) -> str:
     """Returns the Lark expression for JSON that fits a schema, which is given as JSON text."""
     schema = json.loads(schema_text)
-    return "%json " + json.dumps({"x-guidance": COMPACT, **(schema if isinstance(schema, dict) else {})})
+    if schema is False:
+        schema = {"enum": []}
+    return "%json " + json.dumps({"x-guidance": COMPACT, **(schema if is_object(schema) else {})})
 
 
 def compile_error(schema: Any) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from agentkit.model_backend.constraint.compiling import json_rule
 from agentkit.model_backend.constraint.schema import check_schema
+from agentkit.model_backend.constraint.scientific import expression
 from agentkit.model_backend.script import Grammar
 
 __all__ = ["json_schema_expression", "json_schema_grammar"]
@@ -30,4 +31,4 @@ def json_schema_grammar(schema: Mapping[str, Any] | bool, *, closed: bool = Fals
 
 def json_schema_expression(schema: Mapping[str, Any] | bool, *, closed: bool = False) -> str:
     """Returns the same as an expression, to stand in a rule of a larger Lark grammar."""
-    return json_rule(check_schema(schema, closed=closed).grammar_text)
+    return expression(json.loads(check_schema(schema, closed=closed).grammar_text))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from agentkit.messages import JsonObject
-from agentkit.model_backend.constraint.keywords import is_array
+from agentkit.model_backend.constraint.keywords import ANNOTATIONS, is_array
 
-__all__ = ["INTEGER_LIMIT", "NUMBER_LIMIT", "SMALLEST_STEP", "bound_number"]
+__all__ = ["INTEGER_LIMIT", "NUMBER_LIMIT", "SMALLEST_STEP", "bound_number", "is_unbounded_number"]
 
 INTEGER_LIMIT = 10**18 - 1
 """18 digits: every id that fits 64 bits, but the largest."""
 NUMBER_LIMIT = 10**15
+_ONLY_BOUNDS = {"type", "minimum", "maximum", "multipleOf"} | ANNOTATIONS
 SMALLEST_STEP = 1e-9
 """Nine places after the point; llguidance refuses a `multipleOf` of many more."""
 
@@ -41,6 +42,12 @@ def bound_number(node: JsonObject) -> list[tuple[str, str]]:
     if not {"maximum", "exclusiveMaximum"} & node.keys():
         node["maximum"] = limit
     return _bound_fraction(node) if "number" in kinds else []
+
+
+def is_unbounded_number(node: JsonObject) -> bool:
+    """Returns whether a node is a number that has only the bounds that `bound_number` gave it."""
+    bounds = (node.get("minimum"), node.get("maximum"), node.get("multipleOf"))
+    return bounds == (-NUMBER_LIMIT, NUMBER_LIMIT, SMALLEST_STEP) and node.keys() <= _ONLY_BOUNDS
 
 
 def _bound_fraction(node: JsonObject) -> list[tuple[str, str]]:

@@ -65,6 +65,7 @@ class ChatTemplateFormat:
         self._template = ChatTemplate(source or PLAIN_TEMPLATE)
         self._ends = [vocab.piece(token).decode("utf-8", "replace") for token in sorted(vocab.eog)]
         self._thinks = "<think>" in source
+        self._never = sorted(vocab.eog | _control_tokens(vocab, source))
         self.declares_tools = False
         """Whether the template declares tools itself."""
         self.knows_results = False
@@ -94,9 +95,7 @@ class ChatTemplateFormat:
 
     def script(self, request: TurnRequest) -> Script[Draft]:
         """Returns the script of the turn."""
-        return turn_script(
-            request, self.style, thought=self._thought_texts(), lark=self._lark, never=sorted(self._vocab.eog)
-        )
+        return turn_script(request, self.style, thought=self._thought_texts(), lark=self._lark, never=self._never)
 
     def close(self) -> None:
         """Ends the template's process."""
@@ -200,6 +199,12 @@ class ChatTemplateFormat:
             elif part:
                 parts.append(json.dumps(part, ensure_ascii=False))
         return " ".join(parts) or '""'
+
+
+def _control_tokens(vocab: Vocab, source: str) -> set[int]:
+    """The control tokens that the template itself writes around turns."""
+    found = (vocab.special(text) for text in set(re.findall(r"<\|[^|<>\s]+\|>", source)))
+    return {token for token in found if token is not None}
 
 
 def _unchanged(value: Any) -> Any:

@@ -7,7 +7,8 @@ What was learnt from small models, and is built in here:
   calls as the list has lines.
 - Models that decide to call often write the JSON without the opening that they were taught, in a code block. So a
   call is also recognised by ``{"name": "`` and the name of a tool, and constrained from there.
-- The same call twice in a turn is never meant.
+- The same call twice in a turn is never meant, and a call whose result is there already means that the model has
+  nothing left to do.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
-from agentkit.messages import JsonObject, Piece, Text, Thought, ToolCall
+from agentkit.messages import Assistant, JsonObject, Piece, Text, Thought, ToolCall, ToolResult
 from agentkit.model_backend.base import ToolSpec, TurnRequest, TurnStop
 from agentkit.model_backend.constraint import json_schema_grammar
 from agentkit.model_backend.constraint.grammar import json_schema_expression
@@ -31,6 +33,7 @@ _Steps: TypeAlias = Generator[Segment, Decoded, None]
 
 PLAN_OPENING = "I need to call:\n- `"
 PLAN_TOKENS = 240
+KNOWN_ALREADY = "I have this result already, so I can answer: "
 _FENCE = re.compile(r"```[a-z]*\s*$")
 
 
@@ -49,7 +52,7 @@ def turn_script(
         style: How calls are written.
         thought: The texts that open and close a thought.
         lark: Writes text with control tokens in it as a Lark expression.
-        never: Tokens that may not be sampled where the turn can't end: those that end generation.
+        never: Control tokens that may not be sampled in thoughts, where the turn can't end.
     """
     return _Turn(request, style, thought, lark, tuple(never)).run()
 
@@ -69,6 +72,7 @@ class _Turn:
         self._lark = lark
         self._never = never
         self._tools = {tool.name: tool for tool in request.tools}
+        self._settled = _settled_calls(request)
         self._left = request.max_tokens
         self._pieces: list[Piece] = []
         self._notes: list[str] = []
@@ -141,8 +145,10 @@ class _Turn:
         text = (PLAN_OPENING + decoded.text).strip()
         self._pieces.append(Thought(text))
         yield from self._put("" if decoded.matched == "\n\n" else "\n\n")
-        lines = [line for line in text.splitlines() if line.lstrip().startswith("- ")]
-        return [self._tool_in(line) for line in lines[: self._request.max_calls]]
+        # Only lines that name a tool count: some models list the arguments below each.
+        named = [self._tool_in(line) for line in text.splitlines() if line.startswith("- ")]
+        wanted = [name for name in named if name is not None]
+        return [*wanted[: self._request.max_calls]] or [None]
 
     def _tool_in(self, line: str) -> str | None:
         """The tool that a line of the plan names first."""
@@ -168,7 +174,19 @@ class _Turn:
             going = yield from self._arguments(name)
             if fenced:
                 yield from self._put("\n```")
-        yield from self._more(going)
+        if going and self._calls()[-1] in self._settled:
+            yield from self._answer_instead()
+        else:
+            yield from self._more(going)
+
+    def _answer_instead(self) -> _Steps:
+        """Small models repeat a call whose result they have when they should answer: they are told so."""
+        repeated = self._pieces.pop()
+        assert isinstance(repeated, ToolCall)
+        self._notes.append(f"the call of {repeated.name!r} was a repetition: led on to the answer")
+        self._stop = "answer"
+        yield from self._put(f"{self._style.closing}\n{KNOWN_ALREADY}")
+        yield from self._finish_answer((yield from self._free(())))
 
     def _more(self, going: bool) -> _Steps:
         while going and len(self._calls()) < self._request.max_calls and (yield from self._another()):
@@ -270,6 +288,16 @@ class _Turn:
         if decoded.stop == "length":
             self._stop = "length"
         yield from ()
+
+
+def _settled_calls(request: TurnRequest) -> list[ToolCall]:
+    """The calls of the conversation that have a good result, without ids."""
+    calls = {call.id: call for message in request.messages if isinstance(message, Assistant) for call in message.calls}
+    return [
+        replace(calls[message.call_id], id="")
+        for message in request.messages
+        if isinstance(message, ToolResult) and not message.is_error and message.call_id in calls
+    ]
 
 
 def _expression(tool: ToolSpec) -> str:
