@@ -21,7 +21,7 @@ CHECK_SECONDS = 5.0
 
 def json_rule(schema_text: str) -> str:
     """Returns the Lark expression for JSON that fits a schema, which is given as JSON text."""
-    schema = json.loads(schema_text)
+    schema: Any = json.loads(schema_text)
     if schema is False:
         schema = {"enum": []}
     return "%json " + json.dumps({"x-guidance": COMPACT, **(schema if is_object(schema) else {})})

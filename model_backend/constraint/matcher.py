@@ -6,6 +6,7 @@ One `Constraints` serves one model. A grammar is compiled once and copied for ea
 from __future__ import annotations
 
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from typing import TypeAlias
@@ -37,7 +38,10 @@ class Constraints:
     """
 
     def __init__(self, vocab_handle: object, *, eog: Collection[int]) -> None:
-        self._tokenizer: LLTokenizer = lltokenizer_from_vocab(vocab_handle, eos_token=sorted(eog))  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]  # typed as a ctypes pointer
+        with warnings.catch_warnings():
+            # llguidance still calls llama_token_get_attr, which llama-cpp-python warns of.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._tokenizer: LLTokenizer = lltokenizer_from_vocab(vocab_handle, eos_token=sorted(eog))  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]  # a ctypes pointer
         self._compiled: OrderedDict[Grammar, LLMatcher] = OrderedDict()
         self._lock = threading.Lock()
 
