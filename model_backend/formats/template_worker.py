@@ -50,7 +50,8 @@ def make_environment() -> jinja2.sandbox.ImmutableSandboxedEnvironment:
         extensions=[jinja2.ext.loopcontrols, GenerationTag],
     )
     environment.filters["tojson"] = _tojson
-    environment.globals.update(raise_exception=_raise_exception, strftime_now=_strftime_now)
+    helpers: dict[str, Any] = {"raise_exception": _raise_exception, "strftime_now": _strftime_now}
+    environment.globals.update(helpers)
     return environment
 
 

@@ -29,7 +29,7 @@ class StandIns:
     def __init__(self, vocab: Vocab) -> None:
         self._vocab = vocab
         # Letters only, so that no template's escaping touches it, and not to be guessed by who writes the text.
-        self._mark = "agentkit" + "".join(chr(ord("g") + int(digit, 16)) for digit in secrets.token_hex(8))
+        self._mark = "".join(chr(ord("g") + int(digit, 16)) for digit in secrets.token_hex(8))
         self._texts: list[str] = []
 
     def put(self, text: str) -> str:
@@ -71,9 +71,14 @@ class StandIns:
             tokens += self._vocab.tokenize(trusted + quote, special=True) if trusted + quote else []
             tokens += tokenize_untrusted(self._vocab, text)
             trusted = after
-        if any(self._mark in part for part in (trusted, *parts[0::3])):
+        if self._has_remains("\n".join(parts[0::3])):
             raise ModelError("the model's chat template changes the messages' text, so it can't be used safely")
         return tokens + (self._vocab.tokenize(trusted, special=True) if trusted else [])
+
+    def _has_remains(self, text: str) -> bool:
+        """Whether a part of a mark is left: a template cut a stand-in up, or wrote it in capitals."""
+        text = text.lower()
+        return any(self._mark[i : i + 6] in text for i in range(len(self._mark) - 5))
 
 
 def tokenize_untrusted(vocab: Vocab, text: str) -> list[int]:

@@ -15,9 +15,13 @@ from tests.constraint.conftest import Accepts, Walk
 
 POINT = {
     "type": "object",
-    "properties": {"name": {"type": "string"}, "x": {"type": "number"}, "tags": {"type": "array", "items": {"type": "number"}, "maxItems": 2}},
+    "properties": {
+        "name": {"type": "string"},
+        "x": {"type": "number"},
+        "tags": {"type": "array", "items": {"type": "number"}, "maxItems": 2},
+    },
     "required": ["x"],
-}  # fmt: skip
+}
 
 CASES: list[tuple[Any, str, bool]] = [
     (POINT, '{"name": "a", "x": 1.5}', True),
@@ -100,9 +104,9 @@ _schemas = st.recursive(_scalars, _containers, max_leaves=6)
 def test_every_random_way_through_a_grammar_gives_a_valid_value(schema: dict[str, Any], seed: int, walk: Walk) -> None:
     text = walk(json_schema_grammar(schema), seed)
     if text is not None:
-        jsonschema.Draft202012Validator(schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER).validate(
-            json.loads(text)
-        )
+        formats = jsonschema.Draft202012Validator.FORMAT_CHECKER
+        validator: Any = jsonschema.Draft202012Validator(schema, format_checker=formats)
+        validator.validate(json.loads(text))
     assert check_schema(schema).strict
 
 

@@ -50,21 +50,30 @@ RELAXED: dict[str, tuple[Any, list[str]]] = {
     "dependent required": ({"type": "object", "dependentRequired": {"a": ["b"]}}, ["/dependentRequired"]),
     "dependent schemas": ({"type": "object", "dependentSchemas": {"a": {"required": ["b"]}}}, ["/dependentSchemas"]),
     "unevaluated": ({"type": "object", "unevaluatedProperties": False}, ["/unevaluatedProperties"]),
-    "look-ahead": ({"type": "object", "properties": {"a/b": {**TEXT, "pattern": "^(?!x)a"}}}, ["/properties/a~1b/pattern"]),
+    "look-ahead": (
+        {"type": "object", "properties": {"a/b": {**TEXT, "pattern": "^(?!x)a"}}},
+        ["/properties/a~1b/pattern"],
+    ),
     "overlapping oneOf": ({"oneOf": [{**TEXT, "minLength": 3}, {**TEXT, "maxLength": 4}]}, ["/oneOf"]),
     "overlapping name patterns": (
         {"type": "object", "patternProperties": {"^a": {}, "b$": {"type": "integer"}}, "additionalProperties": False},
         ["/patternProperties"],
     ),
-    "counted optional properties": ({"type": "object", "properties": {"a": TEXT}, "minProperties": 2}, ["/minProperties"]),
+    "counted optional properties": (
+        {"type": "object", "properties": {"a": TEXT}, "minProperties": 2},
+        ["/minProperties"],
+    ),
     "format without a grammar": ({"type": "string", "format": "idn-email"}, ["/format"]),
     "recursion with siblings": (
-        {"$defs": {"n": {"type": "object", "properties": {"x": {"$ref": "#/$defs/n", "required": ["x"]}}}}, "$ref": "#/$defs/n"},
+        {
+            "$defs": {"n": {"type": "object", "properties": {"x": {"$ref": "#/$defs/n", "required": ["x"]}}}},
+            "$ref": "#/$defs/n",
+        },
         ["/$defs/n/properties/x/required"],
     ),
     "huge bound": ({"type": "integer", "minimum": 10**20}, ["/minimum"]),
     "tiny step": ({"type": "number", "multipleOf": 1e-20}, ["/multipleOf"]),
-}  # fmt: skip
+}
 
 REFUSED: dict[str, tuple[Any, str]] = {
     "false": (False, ""),
