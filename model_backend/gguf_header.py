@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import mmap
 import re
+import stat
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,8 @@ _MAX_STRING = 1 << 24
 _MAX_DIMENSIONS = 4
 _MAX_NESTING = 4
 _VERSIONS = (2, 3)
+_SHOWN = 80
+"""Characters of a name from the file that a message shows."""
 
 _UINT32, _STRING, _ARRAY = 4, 8, 9
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
@@ -53,8 +56,7 @@ _FOREIGN = (
     (b"version https://git-lfs", "a Git LFS pointer, not the model: run git lfs pull, or download the file itself"),
     (b"PK\x03\x04", "a zip archive (a PyTorch checkpoint?), not GGUF"),
     (b"\x1f\x8b", "gzip-compressed: unpack it first"),
-    (b"ggjt", "in the GGML format from before GGUF: get a newer conversion"),
-    (b"lmgg", "in the GGML format from before GGUF: get a newer conversion"),
+    *((magic, "in a GGML format from before GGUF: get a newer conversion") for magic in (b"lmgg", b"fmgg", b"tjgg")),
 )
 
 
@@ -78,20 +80,34 @@ def check_gguf(path: Path) -> GgufHeader:
     Raises:
         ModelUnavailable: It is missing, foreign, truncated or not plausible; one line says which.
     """
+    name = str(path) if str(path).isprintable() else repr(str(path))
     try:
-        with path.open("rb") as file:
-            if file.seek(0, 2) == 0:
-                raise _Bad("is empty")
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return _Reader(data).header()
+        _require_regular(path)
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _Reader(data).header()
     except FileNotFoundError:
-        raise ModelUnavailable(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise ModelUnavailable(f"{path}: is a folder; name the .gguf file in it") from None
+        raise ModelUnavailable(f"{name}: no such file") from None
     except OSError as error:
-        raise ModelUnavailable(f"{path}: can't be read: {error.strerror or error}") from None
+        raise ModelUnavailable(f"{name}: can't be read: {error.strerror or error}") from None
+    except ValueError as error:  # a path that no system call takes
+        raise ModelUnavailable(f"{name}: can't be read: {error}") from None
     except _Bad as bad:
-        raise ModelUnavailable(f"{path}: {bad}") from None
+        raise ModelUnavailable(f"{name}: {bad}") from None
+
+
+def _require_regular(path: Path) -> None:
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise _Bad("is a folder; name the .gguf file in it")
+    if not stat.S_ISREG(status.st_mode):
+        raise _Bad("is not a regular file")  # opening a pipe would wait for its writer
+    if status.st_size == 0:
+        raise _Bad("is empty")
+
+
+def _quoted(name: str) -> str:
+    """Returns a name from the file for a message, at a length that fits one."""
+    return repr(name if len(name) <= _SHOWN else name[:_SHOWN] + "...")
 
 
 class _Bad(Exception):
@@ -116,16 +132,27 @@ class _Reader:
         tensors, keys = self._number("<Q"), self._number("<Q")
         if tensors > _MAX_TENSORS or keys > _MAX_KEYS:
             raise _Bad(f"claims {tensors} tensors and {keys} metadata keys: not a plausible model file")
-        metadata: dict[str, Any] = {}
-        for _ in range(keys):
-            key = self._string("a metadata key", limit=65_535)
-            if key in metadata:
-                raise _Bad(f"has the metadata key {key!r} twice")
-            metadata[key] = self._value(key, self._number("<I"))
+        metadata = self._metadata(keys)
+        if isinstance(part := metadata.get("split.no"), int) and part > 0:
+            raise _Bad(f"is part {part + 1} of a split model; name the first part")
         if not isinstance(metadata.get("general.architecture"), str):
             raise _Bad("does not say its architecture (no general.architecture): not a model file")
+        if not tensors:
+            raise _Bad("has no tensors: a vocabulary alone, not a model")
         self._tensors(tensors, metadata.get("general.alignment", 32))
         return GgufHeader(version, tensors, metadata)
+
+    def _metadata(self, count: int) -> dict[str, Any]:
+        metadata: dict[str, Any] = {}
+        for _ in range(count):
+            key = self._string("a metadata key", limit=65_535)
+            if key in metadata:
+                raise _Bad(f"has the metadata key {_quoted(key)} twice")
+            kind: int = self._number("<I")
+            metadata[key] = self._value(_quoted(key), kind)
+            if key == "general.alignment" and kind != _UINT32:  # llama.cpp asserts it
+                raise _Bad(f"has the alignment as a value of type {kind}; expected an unsigned 32-bit number")
+        return metadata
 
     def _magic(self) -> None:
         head = self.data[:64]
@@ -159,35 +186,35 @@ class _Reader:
         start = self._take(length)
         return self.data[start : self.at].decode("utf-8", "replace")
 
-    def _value(self, key: str, kind: int) -> Any:
+    def _value(self, what: str, kind: int) -> Any:
         if kind in _SCALARS:
             return self._number(_SCALARS[kind])
         if kind == _STRING:
-            return self._string(f"{key!r}")
+            return self._string(what)
         if kind == _ARRAY:
-            return self._skip_array(key)
-        raise _Bad(f"has a value of unknown type {kind} for {key!r}: damaged, or newer than this version knows")
+            return self._skip_array(what)
+        raise _Bad(f"has a value of unknown type {kind} for {what}: damaged, or newer than this version knows")
 
-    def _skip_array(self, key: str, depth: int = 1) -> int:
+    def _skip_array(self, what: str, depth: int = 1) -> int:
         """Steps over an array and returns its length."""
         kind: int = self._number("<I")
         count: int = self._number("<Q")
         if count > _MAX_ARRAY or depth > _MAX_NESTING:
-            raise _Bad(f"claims an array of {count} values, {depth} deep, for {key!r}: damaged or not a model file")
+            raise _Bad(f"claims an array of {count} values, {depth} deep, for {what}: damaged or not a model file")
         if kind in _SIZES:
             self._take(count * _SIZES[kind])
         elif kind == _STRING:
-            self._skip_strings(key, count)
+            self._skip_strings(what, count)
         elif kind == _ARRAY:
             if count > _MAX_KEYS:
-                raise _Bad(f"claims {count} arrays in {key!r}: damaged or not a model file")
+                raise _Bad(f"claims {count} arrays in {what}: damaged or not a model file")
             for _ in range(count):
-                self._skip_array(key, depth + 1)
+                self._skip_array(what, depth + 1)
         else:
-            raise _Bad(f"has an array of unknown type {kind} for {key!r}: damaged, or newer than this version knows")
+            raise _Bad(f"has an array of unknown type {kind} for {what}: damaged, or newer than this version knows")
         return count
 
-    def _skip_strings(self, key: str, count: int) -> None:
+    def _skip_strings(self, what: str, count: int) -> None:
         left = count
         while left:
             if left >= _RUN and (run := _SHORT_STRINGS.match(self.data, self.at)):
@@ -197,23 +224,23 @@ class _Reader:
             for _ in range(min(left, _RUN)):
                 length = self._number("<Q")
                 if length > _MAX_STRING:
-                    raise _Bad(f"claims {length} bytes for a string in {key!r}: damaged or not a model file")
+                    raise _Bad(f"claims {length} bytes for a string in {what}: damaged or not a model file")
                 self._take(length)
             left -= min(left, _RUN)
 
-    def _tensors(self, count: int, alignment: Any) -> None:
-        if not isinstance(alignment, int) or not 1 <= alignment <= 65_536 or alignment & (alignment - 1):
+    def _tensors(self, count: int, alignment: int) -> None:
+        if not 1 <= alignment <= 65_536 or alignment & (alignment - 1):
             raise _Bad(f"has the alignment {alignment!r}; expected a power of two up to 65536")
         names: set[str] = set()
         end = 0
         for _ in range(count):
             name = self._string("a tensor name", limit=4096)
             if name in names:
-                raise _Bad(f"has the tensor {name!r} twice")
+                raise _Bad(f"has the tensor {_quoted(name)} twice")
             names.add(name)
             offset, length = self._tensor(name)
             if offset % alignment:
-                raise _Bad(f"has the tensor {name!r} at offset {offset}, which is not a multiple of {alignment}")
+                raise _Bad(f"has the tensor {_quoted(name)} at offset {offset}, which is not a multiple of {alignment}")
             end = max(end, offset + length)
         start = -(-self.at // alignment) * alignment
         if start + end > self.size:
@@ -225,17 +252,17 @@ class _Reader:
         """Reads a tensor's description; returns its offset and its length in bytes."""
         dimensions = self._number("<I")
         if not 1 <= dimensions <= _MAX_DIMENSIONS:
-            raise _Bad(f"has {dimensions} dimensions for the tensor {name!r}; expected 1 to {_MAX_DIMENSIONS}")
+            raise _Bad(f"has {dimensions} dimensions for the tensor {_quoted(name)}; expected 1 to {_MAX_DIMENSIONS}")
         shape = [self._number("<Q") for _ in range(dimensions)]
         kind, offset = self._number("<I"), self._number("<Q")
         elements = 1
         for size in shape:
             elements *= size
         if not 0 < elements < 1 << 48:
-            raise _Bad(f"has the shape {shape} for the tensor {name!r}: damaged or not a model file")
+            raise _Bad(f"has the shape {shape} for the tensor {_quoted(name)}: damaged or not a model file")
         per_block, block_bytes = _TENSOR_BLOCKS.get(kind, (1, 0))
         if shape[0] % per_block:
             raise _Bad(
-                f"has rows of {shape[0]} numbers in the tensor {name!r}; its type needs multiples of {per_block}"
+                f"has rows of {shape[0]} numbers in the tensor {_quoted(name)}; its type needs multiples of {per_block}"
             )
         return offset, elements // per_block * block_bytes
