@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from agentkit.errors import SchemaError, TaskFileError, UsageError
 from agentkit.limits import Limits
@@ -112,7 +113,7 @@ class Task:
         for i, name in enumerate(self.tools):
             try:
                 loaded = load_tools(name, base=self.folder)
-            except (UsageError, ImportError, ValueError) as error:  # import_module refuses names such as '.a'
+            except UsageError as error:
                 raise self.error(_one_line(error), "tools", i) from None
             for tool in loaded:
                 if tool.name in tools:
@@ -222,7 +223,7 @@ def _output(source: Source, node: Node | None, folder: Path) -> JsonObject | typ
     return _model_class(source, node, _module(source, node, module, folder), name)
 
 
-def _module(source: Source, node: Node, name: str, folder: Path) -> Any:
+def _module(source: Source, node: Node, name: str, folder: Path) -> ModuleType:
     """Imports a module: a file beside the task file first, then what is installed."""
     file = folder / (name if name.endswith(".py") else f"{name.replace('.', '/')}.py")
     try:
@@ -242,14 +243,13 @@ def _module(source: Source, node: Node, name: str, folder: Path) -> Any:
     return module
 
 
-def _model_class(source: Source, node: Node, module: Any, name: str) -> type[BaseModel]:
+def _model_class(source: Source, node: Node, module: ModuleType, name: str) -> type[BaseModel]:
     from pydantic import BaseModel
 
     found = getattr(module, name, None)
     if isinstance(found, type) and issubclass(found, BaseModel):
         return found
-    named: dict[str, Any] = dict(vars(module))
-    models = [n for n, v in named.items() if isinstance(v, type) and issubclass(v, BaseModel) and v != BaseModel]
+    models = [n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, BaseModel) and v != BaseModel]
     what = "is not a pydantic model" if found is not None else "is not there"
     raise source.error(node, f"{name!r} {what} in {module.__name__!r}; {did_you_mean(name, models, 'pydantic models')}")
 

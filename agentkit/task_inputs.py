@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
 import jinja2
-from jinja2 import meta
+from jinja2 import meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from agentkit.errors import TaskFileError
 from agentkit.messages import JsonValue
+from agentkit.trace.text import value_text
 from agentkit.yaml_source import Node, Source
 
-__all__ = ["did_you_mean", "read_inputs", "render"]
+__all__ = ["MAX_CHARACTERS", "did_you_mean", "read_inputs", "render"]
+
+MAX_CHARACTERS = 1_000_000
+"""Longest text after inputs are put in."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+_ENVIRONMENT = ImmutableSandboxedEnvironment(keep_trailing_newline=True, finalize=value_text)
+_ENVIRONMENT.globals.clear()
+_ALLOWED = (nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const)
+_NOT_A_NAME = r"(\{%(?!-?\s*(?:end)?raw)|\{\{(?!-?\s*\w+\s*-?\}\}))"
 
 
 def did_you_mean(name: str, names: Mapping[str, Any] | list[str] | tuple[str, ...], what: str) -> str:
@@ -101,9 +108,9 @@ def _convert(source: Source, name: str, default: Node, text: str) -> JsonValue:
 
 
 def render(source: Source, node: Node, inputs: Mapping[str, JsonValue]) -> str:
-    """Returns a text node with ``{{ name }}`` replaced by inputs.
+    """Returns a text node with ``{{ name }}`` replaced by inputs; what is not text is written as JSON.
 
-    Templates run in Jinja's immutable sandbox; a name that is no input is an error.
+    Nothing else of Jinja is allowed: a loop or a calculation in a task file could run without end.
 
     Raises:
         agentkit.errors.TaskFileError: The template is wrong, at the place of what is wrong.
@@ -113,22 +120,29 @@ def render(source: Source, node: Node, inputs: Mapping[str, JsonValue]) -> str:
         return text
     try:
         tree = _ENVIRONMENT.parse(text)
-        unknown = meta.find_undeclared_variables(tree) - set(inputs) - set(_ENVIRONMENT.globals)
-        if unknown:
-            name = min(unknown, key=lambda n: (text.find(n), n))
-            advice = did_you_mean(name, list(inputs), "inputs")
-            raise _at(source, node, name, f"{name!r} in '{{{{ }}}}' is not an input; {advice}; add it under 'inputs'")
-        return _ENVIRONMENT.from_string(text).render(inputs)
-    except TaskFileError:
-        raise
     except jinja2.TemplateSyntaxError as error:
         raise source.error(node, f"the template is wrong: {error.message}; correct what is in the braces") from None
-    except Exception as error:  # whatever an expression in the template raised
-        raise source.error(
-            node, f"the template failed: {type(error).__name__}: {' '.join(str(error).split())}; correct it"
-        ) from None
+    if not all(isinstance(n, _ALLOWED) for n in tree.find_all(nodes.Node)):
+        message = "only '{{ name }}' can be used in a task file, no other template code; do the rest in a tool"
+        raise _at(source, node, _NOT_A_NAME, message)
+    if unknown := meta.find_undeclared_variables(tree) - set(inputs):
+        name = min(unknown, key=lambda n: (text.find(n), n))
+        message = f"{name!r} in '{{{{ }}}}' is not an input; {did_you_mean(name, list(inputs), 'inputs')}"
+        raise _at(source, node, rf"\{{\{{.*?\b({re.escape(name)})\b", f"{message}; add it under 'inputs'")
+    return _bounded(source, node, _ENVIRONMENT.from_string(tree).generate(inputs))
 
 
-def _at(source: Source, node: Node, name: str, message: str) -> TaskFileError:
-    match = re.search(rf"\{{\{{.*?\b({re.escape(name)})\b", source.text[node.start : node.end], re.DOTALL)
+def _bounded(source: Source, node: Node, parts: Iterable[str]) -> str:
+    text = ""
+    for part in parts:
+        text += part
+        if len(text) > MAX_CHARACTERS:
+            message = f"this has more than {MAX_CHARACTERS:,} characters with its inputs; keep data in files of its own"
+            raise source.error(node, message)
+    return text
+
+
+def _at(source: Source, node: Node, pattern: str, message: str) -> TaskFileError:
+    """Returns an error at the pattern's group in the text as it is written, which may hold escapes."""
+    match = re.search(pattern, source.text[node.start : node.end], re.DOTALL)
     return source.at(source.text[: node.start + match.start(1)], message) if match else source.error(node, message)

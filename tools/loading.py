@@ -110,7 +110,7 @@ def _from_text(text: str, base: Path) -> list[Tool]:
 def _module(name: str, base: Path) -> ModuleType:
     try:
         spec = importlib.util.find_spec(name)
-    except (ModuleNotFoundError, ValueError):  # a parent is missing; not a module's name
+    except (ImportError, ValueError):  # a parent is missing; not a module's name, such as '.a'
         spec = None
     if spec is not None:
         return _importing(name, spec.origin, lambda: importlib.import_module(name))

@@ -29,10 +29,14 @@ def chat(model: str | None, sources: tuple[str, ...], seed: int | None) -> int:
     File tools work in the current folder.
     """
     from agentkit.agent import Agent
+    from agentkit.model_backend import loading
     from agentkit.model_backend.base import Sampling
     from agentkit.paths import default_model
+    from agentkit.tools.loading import load_tools
 
-    agent = Agent(model or default_model(), tools=sources, sampling=Sampling(seed=seed))
+    with contextlib.redirect_stdout(sys.stderr):  # what tools print must not end up in the answers
+        tools = [tool for source in sources for tool in load_tools(source)]  # first: a wrong one is quickly found
+        agent = Agent(loading.open_model(model or default_model()), tools, sampling=Sampling(seed=seed))
     return talk(agent)
 
 
@@ -73,7 +77,8 @@ def _answer(agent: Agent, runner: asyncio.Runner, line: str, history: list[Messa
 
     follower = Follower(agent, choose_display())
     try:
-        result = runner.run(follower.run(line, tuple(history)))
+        with contextlib.redirect_stdout(sys.stderr):
+            result = runner.run(follower.run(line, tuple(history)))
     except KeyboardInterrupt:
         print("stopped; the chat goes on without this answer", file=sys.stderr)
         return

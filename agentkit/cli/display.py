@@ -73,7 +73,7 @@ def lines(event: Event) -> list[tuple[str, str]]:
     """
     match event:
         case RunStarted():
-            return [("head", one_line(f"run {event.run_id}  model {event.model.get('name', '?')}", _SHORT))]
+            return [("head", one_line(f"run {event.run_id}{_with_model(event)}", _SHORT))]
         case TurnStarted():
             return [("head", f"turn {event.turn}: {event.prompt_tokens:,} tokens in")]
         case TurnFinished():
@@ -85,7 +85,8 @@ def lines(event: Event) -> list[tuple[str, str]]:
             return [("note", f"  {one_line(event.id, 40)}: {_short(event.message)}")]
         case StepFinished():
             kind = "ok" if event.ok else "failed"
-            return [(kind, f"  {one_line(event.id, 40)} {kind} {event.seconds:.2f} s: {_short(event.value)}")]
+            took = f" in {event.seconds:.2f} s" if event.seconds else ""  # 0 when it was not called
+            return [(kind, f"  {one_line(event.id, 40)} {kind}{took}: {_short(event.value)}")]
         case Warned():
             return [("warning", f"  warning: {one_line(event.message, _SHORT * 2)}")]
         case RunFinished():
@@ -98,6 +99,11 @@ def speed(usage: Usage) -> str:
     """Returns output tokens and tokens per second, in words."""
     rate = f", {usage.tokens_per_second:.1f} tokens/s" if usage.output_seconds else ""
     return f"{usage.output_tokens:,} tokens out{rate}"
+
+
+def _with_model(event: RunStarted) -> str:
+    """Nothing for a given plan, which needs no model."""
+    return "" if event.planner == "given" else f" with {event.model.get('name', '?')}"
 
 
 def _short(value: JsonValue) -> str:
@@ -118,7 +124,8 @@ def _cost(event: TurnFinished) -> tuple[str, str]:
 
 def _end(event: RunFinished) -> tuple[str, str]:
     usage = usage_from_json(event.usage)
-    cost = f"{usage.prompt_tokens:,} tokens in, {speed(usage)}, {event.at:.1f} s"
+    tokens = f"{usage.prompt_tokens:,} tokens in, {speed(usage)}, " if usage.turns else ""
+    cost = f"{tokens}{event.at:.1f} s"
     if event.stop_reason == "answer":
         return "head", f"answer after {cost}"
     return "failed", f"{event.stop_reason} after {cost}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -12,8 +13,17 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from agentkit.cli.display import lines
-from agentkit.events import Event, PieceDelta, RunFinished, StepFinished, StepStarted, TurnFinished, TurnStarted
-from agentkit.trace.text import call_text, one_line, visible
+from agentkit.events import (
+    Event,
+    PieceDelta,
+    RunFinished,
+    StepFinished,
+    StepProgress,
+    StepStarted,
+    TurnFinished,
+    TurnStarted,
+)
+from agentkit.trace.text import call_text, one_line, value_text, visible
 
 __all__ = ["LiveDisplay"]
 
@@ -35,10 +45,10 @@ class LiveDisplay:
     """Draws a run's events on a terminal."""
 
     def __init__(self, console: Console) -> None:
-        self._live = Live(console=console, get_renderable=self._view, refresh_per_second=5, transient=True)
         # The refreshing thread reads these: they hold immutable values that are replaced.
         self._turn: _Turn | None = None
-        self._running: tuple[tuple[str, str, float], ...] = ()
+        self._running: tuple[_Call, ...] = ()
+        self._live = Live(console=console, get_renderable=self._view, refresh_per_second=5, transient=True)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -60,9 +70,13 @@ class LiveDisplay:
             case TurnFinished():
                 self._turn = None
             case StepStarted():
-                self._running += ((event.id, call_text(event.tool, event.args, 200), time.monotonic()),)
+                self._running += (_Call(event.id, call_text(event.tool, event.args, 200), time.monotonic()),)
+            case StepProgress():
+                said = one_line(value_text(event.message), 100)
+                self._running = tuple(replace(c, said=said) if c.step == event.id else c for c in self._running)
+                return  # it is drawn, a line for each would push everything else away
             case StepFinished():
-                self._running = tuple(r for r in self._running if r[0] != event.id)
+                self._running = tuple(c for c in self._running if c.step != event.id)
             case RunFinished():
                 self._turn, self._running = None, ()
             case _:
@@ -75,9 +89,21 @@ class LiveDisplay:
         shown: list[RenderableType] = []
         if turn is not None:
             shown += turn.view()
-        now = time.monotonic()
-        shown += [Spinner("line", Text(f"{s} {call}  {now - at:.0f} s", style="cyan")) for s, call, at in running]
-        return Group(*shown)
+        return Group(*shown, *(call.view() for call in running))
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call that goes on, and what it said last."""
+
+    step: str
+    call: str
+    since: float
+    said: str = ""
+
+    def view(self) -> RenderableType:
+        text = Text(f"{self.step} {self.call}  {time.monotonic() - self.since:.0f} s", style="cyan")
+        return Spinner("line", text.append(f"  {self.said}", style="dim") if self.said else text)
 
 
 class _Turn:

@@ -34,14 +34,14 @@ def run(task_file: Path, given: tuple[str, ...], model: str | None, seed: int | 
     from agentkit.task import load_task
 
     variables = _variables(given)
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # what tools print must not end up in the answer
-            task = load_task(task_file, variables)
-            follower = Follower(build_agent(task, model=model, seed=seed), choose_display(quiet=as_json))
+    with contextlib.redirect_stdout(sys.stderr):  # what tools print must not end up in the answer
+        task = load_task(task_file, variables)
+        follower = Follower(build_agent(task, model=model, seed=seed), choose_display(quiet=as_json))
+        try:
             asyncio.run(follower.run(task.task))
-    except KeyboardInterrupt:
-        _say_what_is_kept(follower.trace)
-        return 130
+        except KeyboardInterrupt:
+            _say_what_is_kept(follower.trace)
+            return 130
     trace = follower.trace
     if as_json:
         print(json.dumps(trace.to_json(), ensure_ascii=False), flush=True)
@@ -106,11 +106,14 @@ def _exit_code(trace: Trace) -> int:
 
 
 def _say_what_is_kept(trace: Trace) -> None:
+    from agentkit.trace.text import counted
+
     if not trace.run_id:
         _say("interrupted before the run began; nothing was done")
         return
-    done = sum(s.ok is not None for s in trace.steps)
-    _say(f"interrupted; run {trace.run_id} with {len(trace.turns)} turns and {done} finished calls is kept")
+    done = [counted(len(trace.turns), "turn")] if trace.turns else []
+    done.append(counted(sum(s.ok is not None for s in trace.steps), "finished call"))
+    _say(f"interrupted; run {trace.run_id} is kept, with {' and '.join(done)}")
     _say(f"look at it with: agentkit trace {trace.run_id} --print")
 
 

@@ -39,22 +39,23 @@ def _print_table(found: list[RunSummary]) -> None:
     from agentkit.cli.console import console
     from agentkit.trace.text import one_line
 
+    out = console()
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in ("run", "started", "state"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("task", no_wrap=True, overflow="ellipsis", ratio=1)
-    table.add_column("model", no_wrap=True, overflow="ellipsis", max_width=24)
+    ids = max(len(r.id) for r in found)
+    table.add_column("run", no_wrap=True, min_width=min(ids, out.width), overflow="fold")  # it is there to be copied
+    table.add_column("state", no_wrap=True)
     for heading in ("steps", "tokens"):
         table.add_column(heading, no_wrap=True, justify="right")
+    table.add_column("model", no_wrap=True, overflow="ellipsis", max_width=20)
+    table.add_column("task", no_wrap=True, overflow="ellipsis")
     for run in found:
         style = "green" if run.state == "answer" else "yellow" if run.state == "unfinished" else "red"
         table.add_row(
             Text(one_line(run.id, 60)),
-            Text(one_line(run.started[:16].replace("T", " "), 16)),
             Text(run.state, style=style),
-            Text(one_line(run.task, 200)),
-            Text(one_line(run.model, 60)),
             f"{run.steps:,}",
             f"{run.tokens:,}",
+            Text(one_line(run.model, 60)),
+            Text(one_line(run.task, 200)),
         )
-    console().print(table)
+    out.print(table)

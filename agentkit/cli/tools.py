@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -40,16 +40,16 @@ def _to_json(tool: Tool) -> JsonObject:
 
 
 def _describe(tool: Tool) -> str:
-    properties: dict[str, Any] = tool.parameters.get("properties", {})
+    properties: dict[str, JsonObject | bool] = tool.parameters.get("properties", {})
     required = tool.parameters.get("required", [])
     names = [name if name in required else f"[{name}]" for name in properties]
     out = [f"{tool.name}({', '.join(names)})  {tool.effect}"]
     out += [f"    {line}".rstrip() for line in tool.description.splitlines()]
     for name, schema in properties.items():
-        rest = {k: v for k, v in schema.items() if k != "description"} if isinstance(schema, dict) else schema
-        out.append(f"    {name}: {json.dumps(rest, ensure_ascii=False)}")
-        if isinstance(schema, dict) and schema.get("description"):
-            out += [f"        {line}" for line in str(schema["description"]).splitlines()]
+        rest = {} if isinstance(schema, bool) else dict(schema)
+        described = rest.pop("description", "")
+        out.append(f"    {name}: {json.dumps(schema if isinstance(schema, bool) else rest, ensure_ascii=False)}")
+        out += [f"        {line}" for line in str(described).splitlines()]
     if tool.returns is not None:
         out.append(f"    returns {json.dumps(tool.returns, ensure_ascii=False)}")
     return "\n".join(out)

@@ -12,7 +12,7 @@ from rich.tree import Tree
 from agentkit.events import Warned
 from agentkit.messages import JsonObject, Usage
 from agentkit.trace.spans import StepSpan, TurnSpan
-from agentkit.trace.text import call_text, one_line, shorten, value_text, visible
+from agentkit.trace.text import call_text, counted, one_line, shorten, value_text, visible
 
 if TYPE_CHECKING:
     from agentkit.trace.trace import Trace
@@ -22,9 +22,17 @@ __all__ = ["render", "totals"]
 _CALL = 300
 _VALUE = 400
 _PROSE = 2_000
-"""Most characters shown of a call, a result, and a thought or answer; ``--json`` has all of it."""
+"""Most characters shown of a call, of a result or an answer in JSON, and of a text; ``--json`` has all of it."""
 
-_STYLES = {"ok": "green", "answer": "green", "failed": "red", "running": "yellow", "waiting": "yellow"}
+_STYLES = {
+    "ok": "green",
+    "answer": "green",
+    "failed": "red",
+    "not run": "yellow",
+    "stopped": "yellow",
+    "running": "yellow",
+    "waiting": "yellow",
+}
 
 
 def render(trace: Trace) -> Iterator[RenderableType]:
@@ -40,7 +48,7 @@ def render(trace: Trace) -> Iterator[RenderableType]:
                 branch = tree.add(_turn(span))
                 _pieces(branch, span, trace)
             case StepSpan():
-                _step(branch, span)
+                _step(branch, span, trace)
             case Warned():
                 branch.add(_line(f"warning {span.about}", span.message, _PROSE, "yellow"))
     _ending(tree, trace)
@@ -53,13 +61,10 @@ def render(trace: Trace) -> Iterator[RenderableType]:
 def totals(trace: Trace) -> str:
     """Returns what the run cost, on one line."""
     usage: Usage = trace.usage
-    done = sum(s.ok is not None for s in trace.steps)
-    parts = [_plural(len(trace.turns), "turn"), _plural(done, "call"), _tokens(usage)]
-    return "total: " + ", ".join(parts) + f", {trace.seconds:.1f} s"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+    parts = [counted(sum(s.attempts > 0 for s in trace.steps), "call"), f"{trace.seconds:.1f} s"]
+    if trace.turns:  # a given plan has none
+        parts = [counted(len(trace.turns), "turn"), parts[0], _tokens(usage), parts[1]]
+    return "total: " + ", ".join(parts)
 
 
 def _tokens(usage: Usage) -> str:
@@ -82,7 +87,8 @@ def _setting(trace: Trace) -> Text:
     start = trace.start
     assert start is not None
     tools = ", ".join(str(t.get("name", "?")) for t in start.tools) or "none"
-    text = f"model {start.model.get('name', '?')}, planner {start.planner}, tools: {tools}"
+    model = "" if start.planner == "given" else f"model {start.model.get('name', '?')}, "
+    text = f"{model}planner {start.planner}, tools: {tools}"
     return Text(one_line(text, _CALL), style="dim")
 
 
@@ -125,10 +131,13 @@ def _not_run(piece: JsonObject) -> Text:
     return Text.assemble((f"{call}  ", "cyan"), ("not run", "yellow"))
 
 
-def _step(branch: Tree, span: StepSpan) -> None:
+def _step(branch: Tree, span: StepSpan, trace: Trace) -> None:
+    state = span.state
+    if trace.end is not None:  # what had no result then has none now
+        state = {"running": "stopped", "waiting": "not run"}.get(state, state)
     head = Text.assemble((f"{visible(span.id)}  ", "dim"), (call_text(span.tool, span.args, _CALL), "cyan"))
-    head.append(f"  {span.state}", _STYLES[span.state])
-    if span.ok is not None:
+    head.append(f"  {state}", _STYLES[state])
+    if span.seconds:
         head.append(f" {span.seconds:.2f} s", "dim")
     if span.attempts > 1:
         head.append(f", {span.attempts} attempts", "yellow")
@@ -142,15 +151,16 @@ def _step(branch: Tree, span: StepSpan) -> None:
     if span.ok is not None:
         style = "" if span.ok else "red"
         node.add(Text(visible(shorten(value_text(span.value), _VALUE)), style=style))
-    if span.handle:
-        node.add(Text(f"the model was shown a preview; all of it is {visible(span.handle)}", style="dim"))
+    if span.handle and trace.turns:
+        node.add(Text("the model was shown a preview and could read the rest", style="dim"))
 
 
 def _ending(tree: Tree, trace: Trace) -> None:
     end = trace.end
     if end is None:
         return
-    if end.output is not None:
-        tree.add(Text("answer", style="bold green")).add(Text(visible(shorten(value_text(end.output), _PROSE))))
+    if end.stop_reason == "answer":
+        limit = _PROSE if isinstance(end.output, str) else _VALUE
+        tree.add(Text("answer", style="bold green")).add(Text(visible(shorten(value_text(end.output), limit))))
     if end.stop_reason != "answer":
         tree.add(_line(end.stop_reason, end.message or "the run ended without an answer", _PROSE, "red"))

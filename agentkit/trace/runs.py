@@ -25,6 +25,7 @@ class RunSummary:
     """The stop reason, ``unfinished``, or ``unreadable``."""
     task: str
     model: str
+    """Empty for a given plan, which needs none."""
     steps: int
     """Steps that are done."""
     tokens: int
@@ -53,7 +54,7 @@ def find_run(run: Path | str | None = None) -> Path:
     Raises:
         agentkit.errors.UsageError: There is no such run, or more than one.
     """
-    if run is not None and Path(run).is_file():
+    if run is not None and _is_file(Path(run)):
         return Path(run)
     files = run_files()
     if not files:
@@ -74,6 +75,13 @@ def find_run(run: Path | str | None = None) -> Path:
     raise UsageError(f"there is no run {str(run)!r}; {advice}'agentkit runs' lists the runs")
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long
+        return False
+
+
 def summarize(path: Path) -> RunSummary:
     """Returns a line about a run file; it never fails, a damaged file is ``unreadable``."""
     try:
@@ -86,7 +94,7 @@ def summarize(path: Path) -> RunSummary:
         started=start.started if start else "",
         state=trace.stop_reason or "unfinished",
         task=start.task if start else "",
-        model=str(start.model.get("name", "")) if start else "",
+        model=str(start.model.get("name", "")) if start and start.planner != "given" else "",
         steps=sum(s.ok is not None for s in trace.steps),
         tokens=trace.usage.tokens,
     )

@@ -63,10 +63,12 @@ class StepSpan:
 
     @property
     def state(self) -> str:
-        """``ok``, ``failed``, ``running`` or ``waiting``."""
+        """``ok``, ``failed``, ``not run`` (a step it needs failed), ``running`` or ``waiting``."""
         if self.ok is None:
             return "running" if self.attempts else "waiting"
-        return "ok" if self.ok else "failed"
+        if self.ok:
+            return "ok"
+        return "failed" if self.attempts else "not run"
 
     def to_json(self) -> JsonObject:
         """Returns id, tool, args, result and error; result or error is ``None``."""

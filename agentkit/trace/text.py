@@ -8,7 +8,7 @@ from typing import Any
 
 from agentkit.messages import JsonObject, JsonValue
 
-__all__ = ["call_text", "one_line", "shorten", "value_text", "visible"]
+__all__ = ["call_text", "counted", "one_line", "shorten", "value_text", "visible"]
 
 _JOINERS = "\u200c\u200d"
 """Format characters that ordinary text needs: they join letters and emoji."""
@@ -49,6 +49,11 @@ def shorten(text: str, limit: int) -> str:
 def value_text(value: JsonValue) -> str:
     """Returns a JSON value as text: text as it is, everything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def counted(count: int, noun: str) -> str:
+    """Returns a number with its noun, as in ``1 call`` and ``2 calls``."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def call_text(tool: str, args: JsonObject, limit: int) -> str:

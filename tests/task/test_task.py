@@ -90,9 +90,17 @@ def test_a_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
         load_task(path)
 
 
-def test_templates_can_use_what_jinja_offers(load: Load) -> None:
-    task = load("task: '{% for m in months %}{{ m|upper }} {% endfor %}'\ninputs: {months: [jan, feb]}")
-    assert task.task == "JAN FEB "
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{ months }} {{all}} {{ top }}", '["jan", "feb"] true 2.5'),
+        ("{{ name }}, {{- name }}{# nobody sees this #}", "{{ all }},{{ all }}"),
+        ("{% raw %}{{ name }}{% endraw %} and {{ '{{' }}", "{{ name }} and {{"),
+    ],
+)
+def test_inputs_are_put_in_as_text_or_json(load: Load, template: str, text: str) -> None:
+    inputs = "{months: [jan, feb], all: true, top: 2.5, name: '{{ all }}'}"
+    assert load(f'task: "{template}"\ninputs: {inputs}').task == text
 
 
 def test_anchors_and_aliases_work(load: Load) -> None:
