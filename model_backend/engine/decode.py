@@ -139,6 +139,9 @@ class Decoder(Generic[T]):
         first = len(self.tokens)
         matcher = self._matcher(segment.grammar)
         stream = TextStream()
+        if segment.begun:
+            matcher.accept(list(segment.begun))
+            self._show(segment.kind, "".join(stream.feed(self._vocab.piece(token)) for token in segment.begun))
         budget = min(segment.max_tokens, self._left())
         stop: Stop = "length"
         while (left := budget - len(self.tokens) + first) > 0:

@@ -26,6 +26,7 @@ from agentkit.model_backend.engine.native import Context, Model
 from agentkit.model_backend.engine.sampling import Matcher, Sampler
 from agentkit.model_backend.engine.scheduler import Job, Scheduler
 from agentkit.model_backend.engine.settings import EngineSettings, Outcome, ResolvedSampling, physical_cores
+from agentkit.model_backend.engine.tuning import flash_is_faster
 from agentkit.model_backend.engine.vocab import Vocab
 from agentkit.model_backend.script import Grammar, Script
 
@@ -242,14 +243,16 @@ class _Worker:
             if not model.generates:
                 raise ModelUnavailable(f"{str(self._path)!r} does not generate text: it is an encoder")
             self.context_size = self._settings.context or min(model.trained_context, _DEFAULT_CONTEXT)
+            threads = self._settings.threads or physical_cores()
+            flash = self._settings.flash_attention
             context = Context(
                 model,
                 context=self.context_size,
                 sequences=self._settings.slots,
                 batch=self._settings.batch,
-                threads=self._settings.threads or physical_cores(),
+                threads=threads,
                 full_window=self._settings.full_window,
-                flash=bool(self._settings.flash_attention),
+                flash=flash_is_faster(model, threads=threads) if flash is None else flash,
             )
             self.vocab = Vocab(model)
         except BaseException:

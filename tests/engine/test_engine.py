@@ -65,6 +65,7 @@ def test_free_text_ends_at_an_end_token(engine: Engine) -> None:
 
 def test_free_text_ends_at_a_control_token_named_by_its_text(engine: Engine) -> None:
     call = engine.vocab.special("<|tool_call>")
+    assert call is not None
     outcome = run(engine, Free(stop=("<|tool_call>",), ban=tuple(t for t in range(engine.vocab.size) if t != call)))
     assert outcome.value[0] == Decoded(text="", tokens=(call,), stop="stop", matched="<|tool_call>")
 
