@@ -63,6 +63,10 @@ class Constrained:
     grammar: Grammar
     max_tokens: int = 2048
     kind: Kind = "call"
+    begun: tuple[int, ...] = ()
+    """Tokens at the end of the context with which the grammar's text begins: what was decoded before it was
+    known what it would be. They are shown with this segment; `Decoded.text` begins with them, `Decoded.tokens`
+    does not."""
 
 
 Segment: TypeAlias = Literal | Free | Constrained
