@@ -43,7 +43,6 @@ def call_grammar(
     tokens: CallTokens,
     *,
     max_calls: int = 8,
-    opened: bool = False,
     answer: JsonObject | None = None,
 ) -> CallGrammar:
     """Returns the grammar of one or more calls. It may end after each; what ends the turn is not in it.
@@ -52,17 +51,16 @@ def call_grammar(
         tools: The parameters' JSON Schema of each tool, by name.
         tokens: The control tokens.
         max_calls: The most calls.
-        opened: Whether the first call's opening token is there already.
         answer: JSON Schema of an answer that may come instead of calls.
 
     Raises:
         agentkit.errors.SchemaError: A schema is refused; see `schema.check_schema`.
     """
-    return _call_grammar(json.dumps(tools), tokens, max_calls, opened, None if answer is None else json.dumps(answer))
+    return _call_grammar(json.dumps(tools), tokens, max_calls, None if answer is None else json.dumps(answer))
 
 
 @lru_cache(maxsize=64)
-def _call_grammar(tools: str, tokens: CallTokens, max_calls: int, opened: bool, answer: str | None) -> CallGrammar:
+def _call_grammar(tools: str, tokens: CallTokens, max_calls: int, answer: str | None) -> CallGrammar:
     rules = Rules(f"<[{tokens.quote}]>")
     relaxed: list[str] = []
     bodies: list[str] = []
@@ -72,13 +70,8 @@ def _call_grammar(tools: str, tokens: CallTokens, max_calls: int, opened: bool, 
         arguments = rules.schema(json.loads(report.grammar_text))
         bodies.append(rules.rule(f"{json.dumps('call:' + name, ensure_ascii=False)} {arguments}"))
         relaxed += [f"{name}: {what}" for what in (*map(str, report.relaxed), *rules.relaxed[before:])]
-    call = rules.rule(f"({' | '.join(bodies)}) <[{tokens.call_end}]>")
-    first = call if opened else f"<[{tokens.call}]> {call}"
-    start = _repeated(first, f"<[{tokens.call}]> {call}", max_calls)
+    call = rules.rule(f"<[{tokens.call}]> ({' | '.join(bodies)}) <[{tokens.call_end}]>")
+    start = f"{call} ({call}){{0,{max_calls - 1}}}" if max_calls > 1 else call
     if answer is not None:
         start += f" | {rules.rule(json_schema_expression(json.loads(answer)))}"
     return CallGrammar(Grammar(lark=f"start: {start}\n{rules.text}"), tuple(relaxed))
-
-
-def _repeated(first: str, more: str, times: int) -> str:
-    return f"{first} ({more}){{0,{times - 1}}}" if times > 1 else first

@@ -6,9 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["ANY_TEXT", "FORMATS", "anchored", "string_terms"]
+__all__ = ["ANY_TEXT", "BARE_KEY", "FORMATS", "anchored", "string_terms"]
 
 ANY_TEXT = "(?s:.)*"
+
+_NEVER_BARE = r"{}\[\]:=,\"'<>\\\uffff"
+BARE_KEY = re.compile(rf"[^\s{_NEVER_BARE}](?:[^{_NEVER_BARE}\x00-\x1f\x85\u2028\u2029]*[^\s{_NEVER_BARE}])?")
+"""A key that needs no quotes. Blanks may stand inside, as the template has them."""
 
 _DAY = "((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))"
 _DATE = f"([1-9][0-9]{{3}}-{_DAY}|(19|20)(0[48]|[2468][048]|[13579][26])-02-29|2000-02-29)"

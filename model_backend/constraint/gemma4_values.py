@@ -18,10 +18,9 @@ from llguidance import LLMatcher
 from agentkit.messages import JsonObject
 from agentkit.model_backend.constraint.compiling import json_rule
 from agentkit.model_backend.constraint.gemma4_merge import merged, resolve
-from agentkit.model_backend.constraint.gemma4_strings import ANY_TEXT, anchored, string_terms
+from agentkit.model_backend.constraint.gemma4_strings import ANY_TEXT, BARE_KEY, anchored, string_terms
 from agentkit.model_backend.constraint.keywords import ANNOTATIONS
 from agentkit.model_backend.constraint.validation import validate
-from agentkit.model_backend.formats.gemma4_values import BARE_KEY
 
 __all__ = ["Rules"]
 

@@ -11,45 +11,15 @@ Ids are looked up by text. They differ between files, and so do the attributes t
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from agentkit.errors import ModelUnavailable
+from agentkit.model_backend.formats.base import Vocab
 
-__all__ = ["FUNCTION_GEMMA", "GEMMA4", "Alphabet", "Mark", "Part", "TokenTable", "Vocabulary"]
-
-
-class Vocabulary(Protocol):
-    """What the format needs of a vocabulary; `agentkit.model_backend.engine.Vocab` has it."""
-
-    @property
-    def bos(self) -> int | None:
-        """The token that begins every prompt."""
-        ...
-
-    @property
-    def eog(self) -> Collection[int]:
-        """The tokens that end generation."""
-        ...
-
-    @property
-    def metadata(self) -> Mapping[str, str]:
-        """The file's metadata."""
-        ...
-
-    def tokenize(self, text: str, *, special: bool) -> list[int]:
-        """Returns the text's tokens, without one for the beginning."""
-        ...
-
-    def piece(self, token: int) -> bytes:
-        """Returns the token's text, that of special tokens included."""
-        ...
-
-    def special(self, text: str) -> int | None:
-        """Returns the id of the special token with this text."""
-        ...
+__all__ = ["FUNCTION_GEMMA", "GEMMA4", "Alphabet", "Mark", "Part", "TokenTable"]
 
 
 class Mark(Enum):
@@ -140,7 +110,7 @@ class Alphabet:
         ModelUnavailable: The vocabulary lacks one of the table's tokens.
     """
 
-    vocab: Vocabulary
+    vocab: Vocab
     table: TokenTable
     ids: dict[Mark, int] = field(init=False)
     marks: dict[int, Mark] = field(init=False)

@@ -8,18 +8,14 @@ responses, and so the model was trained.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agentkit.messages import JsonValue
+from agentkit.model_backend.constraint.gemma4_strings import BARE_KEY
 from agentkit.model_backend.formats.gemma4_tokens import Mark, Part
 
-__all__ = ["BARE_KEY", "by_key", "key_parts", "object_parts", "quoted", "value_parts"]
-
-_NEVER_BARE = r"{}\[\]:=,\"'<>\\\uffff"
-BARE_KEY = re.compile(rf"[^\s{_NEVER_BARE}](?:[^{_NEVER_BARE}\x00-\x1f\x85\u2028\u2029]*[^\s{_NEVER_BARE}])?")
-"""A key that needs no quotes. Blanks may stand inside, as the template has them."""
+__all__ = ["by_key", "key_parts", "object_parts", "quoted", "value_parts"]
 
 
 def by_key(items: Mapping[str, Any]) -> list[tuple[str, Any]]:
