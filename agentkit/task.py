@@ -8,6 +8,7 @@ from __future__ import annotations
 import fnmatch
 import importlib
 import importlib.util
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -203,7 +204,7 @@ def _model(source: Source, node: Node | None, folder: Path) -> str | None:
     if "://" in name or not name.endswith(".gguf"):
         return name
     file = folder / Path(name).expanduser()
-    if not file.is_file():
+    if not os.path.isfile(file):  # also false for names that no file can have
         raise source.error(node, f"there is no model file {str(file)!r}; correct the path, or name a catalog model")
     return str(file)
 
@@ -227,7 +228,7 @@ def _module(source: Source, node: Node, name: str, folder: Path) -> ModuleType:
     """Imports a module: a file beside the task file first, then what is installed."""
     file = folder / (name if name.endswith(".py") else f"{name.replace('.', '/')}.py")
     try:
-        if not file.is_file():
+        if not os.path.isfile(file):
             return importlib.import_module(name)
         spec = importlib.util.spec_from_file_location(file.stem, file)
         assert spec is not None

@@ -8,6 +8,7 @@ import functools
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Callable, Coroutine, Iterable
@@ -73,7 +74,7 @@ def load_file(path: Path, label: str | None = None) -> ModuleType:
     name = f"agentkit_file_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
-    if not file.is_file():
+    if not os.path.isfile(file):  # also false for names that no file can have
         near = difflib.get_close_matches(file.name, [p.name for p in file.parent.glob("*.py")], n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"looked for {str(file)!r}"
         raise UsageError(f"tool file {label!r} is not there; {hint}")
@@ -115,7 +116,7 @@ def _module(name: str, base: Path) -> ModuleType:
     if spec is not None:
         return _importing(name, spec.origin, lambda: importlib.import_module(name))
     hint = "give a file ('./my_tools.py'), a module that can be imported, or an entry point's name"
-    if (base / f"{name}.py").is_file():
+    if os.path.isfile(base / f"{name}.py"):
         hint = f"there is a file of that name: write './{name}.py'"
     elif near := difflib.get_close_matches(name, _entry_points(), n=1):
         hint = f"did you mean {near[0]!r}?"

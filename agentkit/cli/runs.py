@@ -46,8 +46,8 @@ def _print_table(found: list[RunSummary]) -> None:
     table.add_column("state", no_wrap=True)
     for heading in ("steps", "tokens"):
         table.add_column(heading, no_wrap=True, justify="right")
-    table.add_column("model", no_wrap=True, overflow="ellipsis", max_width=20)
-    table.add_column("task", no_wrap=True, overflow="ellipsis")
+    for heading in ("model", "task"):  # what is cut when the terminal is narrow: the cells don't wrap
+        table.add_column(heading)
     for run in found:
         style = "green" if run.state == "answer" else "yellow" if run.state == "unfinished" else "red"
         table.add_row(
@@ -55,7 +55,7 @@ def _print_table(found: list[RunSummary]) -> None:
             Text(run.state, style=style),
             f"{run.steps:,}",
             f"{run.tokens:,}",
-            Text(one_line(run.model, 60)),
-            Text(one_line(run.task, 200)),
+            Text(one_line(run.model, 24), no_wrap=True, overflow="ellipsis"),
+            Text(one_line(run.task, 200), no_wrap=True, overflow="ellipsis"),
         )
     out.print(table)

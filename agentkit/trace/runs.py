@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from agentkit.errors import JournalError, UsageError
 from agentkit.journal import read_events
 from agentkit.paths import runs_folder
+from agentkit.trace.text import shorten
 from agentkit.trace.trace import Trace
 
 __all__ = ["RunSummary", "find_run", "run_files", "summarize"]
@@ -54,7 +56,7 @@ def find_run(run: Path | str | None = None) -> Path:
     Raises:
         agentkit.errors.UsageError: There is no such run, or more than one.
     """
-    if run is not None and _is_file(Path(run)):
+    if run is not None and os.path.isfile(run):  # also false for names that no file can have
         return Path(run)
     files = run_files()
     if not files:
@@ -72,14 +74,7 @@ def find_run(run: Path | str | None = None) -> Path:
         raise UsageError(f"{str(run)!r} fits {len(fitting)} runs: {listed}; give more of the id")
     near = get_close_matches(str(run), list(ids), n=1)
     advice = f"did you mean {near[0]!r}? " if near else ""
-    raise UsageError(f"there is no run {str(run)!r}; {advice}'agentkit runs' lists the runs")
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name that is too long
-        return False
+    raise UsageError(f"there is no run {shorten(str(run), 80)!r}; {advice}'agentkit runs' lists the runs")
 
 
 def summarize(path: Path) -> RunSummary:
