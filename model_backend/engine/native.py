@@ -35,11 +35,15 @@ lib: Any = _llama_cpp
 """llama.cpp's C functions. Typed as Any: the bindings' own types are made for their wrapper classes."""
 
 _log: deque[str] = deque(maxlen=64)
-_WARNING, _ERROR, _CONTINUED = 2, 3, 5
+_WARNING, _CONTINUED = 3, 5
+_kept = False
 
 
 def _keep_log(level: int, text: bytes, _data: object) -> None:
-    if level in (_WARNING, _ERROR, _CONTINUED):
+    """Keeps warnings and errors, and what continues one."""
+    global _kept
+    _kept = _kept if level == _CONTINUED else level >= _WARNING
+    if _kept:
         _log.append(text.decode("utf-8", "replace"))
 
 
@@ -247,7 +251,8 @@ class Context:
     def load_window(self, sequence: int, state: bytes) -> bool:
         """Puts back what `save_window` gave; False when llama.cpp refuses it."""
         buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
-        return bool(lib.llama_state_seq_set_data_ext(self.pointer, buffer, len(state), sequence, 1) == len(state))
+        read = lib.llama_state_seq_set_data_ext(self.pointer, buffer, len(state), sequence, 1)
+        return bool(0 < read == len(state))
 
     def free(self) -> None:
         """Frees the context. Only after its last decode has returned: else the process crashes."""

@@ -31,6 +31,6 @@ def engine(tiny: Path) -> Iterator[Engine]:
 
 
 def run_child(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Runs Python code in a process of its own; warnings are errors there too."""
+    """Runs Python code in a process of its own."""
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
