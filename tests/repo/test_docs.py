@@ -23,7 +23,7 @@ NOT_RUN = ("not run", "from ")
 
 # Spelled so that this file does not hold what it looks for.
 UNWANTED = {
-    "a path of one developer's machine": r"/(?:home|root|Users|wo[r]k)/\w",
+    "a path of one developer's machine": r"/(?:home|Users|wo[r]k)/\w",
     "the host of a package registry (mirrors exist; the user's pip knows)": r"py[p]i\.org|python[h]osted\.org",
     "a note to oneself": r"\b(?:TO[D]O|FIX[M]E|XX[X]\b:)",
 }
