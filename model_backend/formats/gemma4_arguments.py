@@ -14,6 +14,7 @@ from json.decoder import py_scanstring  # type: ignore[attr-defined] # pyright: 
 from typing import Any
 
 from agentkit.messages import JsonObject, JsonValue
+from agentkit.model_backend.constraint.gemma4_strings import BARE_KEY
 
 __all__ = ["CallText", "ReadCall", "UnreadableCall", "read_call"]
 
@@ -24,6 +25,7 @@ _NAME = re.compile(r"\s*call:\s*([\w.\-]+)\s*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _EXACT = re.compile(rf"(?:true|false|null|{_NUMBER.pattern})(?=\s*[,}}\])])")
 _NEXT_KEY = re.compile(r"\s*(?:[\w@$][\w.\-@$]*\s*:|[\"'\uffff])")
+_KEY_IN_TEXT = re.compile(r"[\s;,][A-Za-z_@$][\w.\-@$]*\s*:(?!//)")
 _CLOSERS = re.compile(r"[\s\]}]*$")
 _WORDS: dict[str, JsonValue] = {"true": True, "false": False, "null": None}
 _OTHER_WORDS: dict[str, JsonValue] = {"True": True, "False": False, "None": None, "none": None, "nil": None}
@@ -162,6 +164,8 @@ class _Reader:
         self.note("string without an end")
         self.at = len(self.text)
         body = self.text[begin:]
+        if _KEY_IN_TEXT.search(body) or ("," in body and self._open[-1] == "]"):
+            raise UnreadableCall("a string without an end, with what may be more values in it")
         closers = "".join(reversed(self._open))
         if body.rstrip().endswith(closers):
             body = body.rstrip()[: -len(closers)]
@@ -235,6 +239,8 @@ class _Reader:
             return number
         if not word:
             raise UnreadableCall("a value is missing")
+        if _KEY_IN_TEXT.search(word):
+            raise UnreadableCall("a value without quotes, with what may be a key in it")
         self.note("string without quotes")
         return word
 
@@ -266,9 +272,12 @@ class _Reader:
         self._enter(closer)
         while not self._at_end(closer):
             key = self._key()
+            value = self._value()
             if key in result:
-                self.note(f"argument {key!r} twice, the last one taken")
-            result[key] = self._value()
+                if not _same(result[key], value):
+                    raise UnreadableCall(f"two values for {key!r}")
+                self.note(f"argument {key!r} twice")
+            result[key] = value
             self._between(closer)
         return result
 
@@ -341,6 +350,8 @@ class _Reader:
         key = self.text[begin : self.at].strip()
         if not key:
             raise UnreadableCall("a key is missing")
+        if not BARE_KEY.fullmatch(key):
+            self.note(f"key {key!r} without quotes")
         return key
 
     def _peek(self) -> str:
@@ -348,6 +359,11 @@ class _Reader:
         while self.at < len(self.text) and self.text[self.at] in " \t\r\n":
             self.at += 1
         return self.text[self.at : self.at + 1]
+
+
+def _same(one: JsonValue, other: JsonValue) -> bool:
+    """Whether the values are one in JSON, where ``1`` and ``true`` differ."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def _number(word: str) -> int | float | None:

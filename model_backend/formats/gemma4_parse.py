@@ -153,7 +153,9 @@ class Parser:
         elif mark is Mark.CALL_END:
             self._end_call(self._at + 1, ended=True, closer=True)
         elif mark in (Mark.RESPONSE, Mark.TURN_END):
-            self._end_call(self._at, ended=True, closer=self._assumed and mark is Mark.RESPONSE)
+            # The response token says that the call is over. The end of the turn does not: it may cut a call.
+            ended = mark is Mark.RESPONSE
+            self._end_call(self._at, ended=ended, closer=self._assumed and ended)
             self._mark(mark)
         elif not self._call.in_string and (mark in (Mark.CALL, Mark.CHANNEL) or self._is_whole()):
             self._end_call(self._at, ended=False)
@@ -211,7 +213,7 @@ class Parser:
 
     def _end_turn(self) -> None:
         if self._state == "call":
-            self._end_call(self._at, ended=True, closer=self._closing)
+            self._end_call(self._at, ended=self._closing, closer=self._closing)
         if self._state == "opened":
             self._not_a_call()
         if self._state == "thought":
