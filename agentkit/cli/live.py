@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
@@ -44,11 +45,18 @@ _TAIL = 400
 class LiveDisplay:
     """Draws a run's events on a terminal."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Prepares a display.
+
+        Args:
+            console: A console on the terminal.
+            clock: Seconds that have passed since some moment.
+        """
+        self._clock = clock
         # The refreshing thread reads these: they hold immutable values that are replaced.
         self._turn: _Turn | None = None
         self._running: tuple[_Call, ...] = ()
-        self._live = Live(console=console, get_renderable=self._view, refresh_per_second=5, transient=True)
+        self._live = Live(console=console, get_renderable=self.view, refresh_per_second=5, transient=True)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -62,15 +70,16 @@ class LiveDisplay:
 
     def show(self, event: Event) -> None:
         """Shows an event."""
+        now = self._clock()
         match event:
             case TurnStarted():
-                self._turn = _Turn(event.turn)
+                self._turn = _Turn(number=event.turn, since=now)
             case PieceDelta() if self._turn is not None:
-                self._turn.add(event)
+                self._turn = self._turn.grown(event, now)
             case TurnFinished():
                 self._turn = None
             case StepStarted():
-                self._running += (_Call(event.id, call_text(event.tool, event.args, 200), time.monotonic()),)
+                self._running += (_Call(event.id, call_text(event.tool, event.args, 200), now),)
             case StepProgress():
                 said = one_line(value_text(event.message), 100)
                 self._running = tuple(replace(c, said=said) if c.step == event.id else c for c in self._running)
@@ -84,12 +93,11 @@ class LiveDisplay:
         for kind, line in lines(event):
             self._live.console.print(Text(line, style=_STYLES[kind]))
 
-    def _view(self) -> RenderableType:
-        turn, running = self._turn, self._running
-        shown: list[RenderableType] = []
-        if turn is not None:
-            shown += turn.view()
-        return Group(*shown, *(call.view() for call in running))
+    def view(self) -> RenderableType:
+        """Returns what goes on now, as it is redrawn."""
+        turn, running, now = self._turn, self._running, self._clock()
+        shown = turn.view(now) if turn is not None else []
+        return Group(*shown, *(call.view(now) for call in running))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,34 +109,38 @@ class _Call:
     since: float
     said: str = ""
 
-    def view(self) -> RenderableType:
-        text = Text(f"{self.step} {self.call}  {time.monotonic() - self.since:.0f} s", style="cyan")
+    def view(self, now: float) -> RenderableType:
+        text = Text(f"{self.step} {self.call}  {now - self.since:.0f} s", style="cyan")
         return Spinner("line", text.append(f"  {self.said}", style="dim") if self.said else text)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Turn:
     """The turn that goes on: its last piece, and how fast it comes."""
 
-    def __init__(self, number: int) -> None:
-        self._number = number
-        self._start = time.monotonic()
-        self._first = 0.0
-        self._tokens = 0
-        self._kind = ""
-        self._text = ""
+    number: int
+    since: float
+    first: float = 0.0
+    """When the first token came."""
+    tokens: int = 0
+    kind: str = ""
+    text: str = ""
 
-    def add(self, delta: PieceDelta) -> None:
-        self._first = self._first or time.monotonic()
-        self._tokens += delta.tokens
-        self._text = (("" if delta.piece != self._kind else self._text) + delta.text)[-_TAIL:]
-        self._kind = delta.piece
+    def grown(self, delta: PieceDelta, now: float) -> _Turn:
+        before = self.text if delta.piece == self.kind else ""
+        return replace(
+            self,
+            first=self.first if self.tokens else now,
+            tokens=self.tokens + delta.tokens,
+            kind=delta.piece,
+            text=(before + delta.text)[-_TAIL:],
+        )
 
-    def view(self) -> list[RenderableType]:
-        now = time.monotonic()
-        if not self._first:
-            return [Spinner("line", Text(f"turn {self._number}: reading  {now - self._start:.0f} s", style="dim"))]
-        tail = visible(self._text.strip())
-        rate = self._tokens / max(now - self._first, 0.001)
-        status = one_line(f"turn {self._number}: {self._kind}  {self._tokens:,} tokens, {rate:.1f} tokens/s", 200)
-        style = _STYLES.get(self._kind, "")
-        return [Text(tail, style=style), Spinner("line", Text(status, style="dim"))]
+    def view(self, now: float) -> list[RenderableType]:
+        if not self.tokens:
+            return [Spinner("line", Text(f"turn {self.number}: reading the prompt, {now - self.since:.0f} s", "dim"))]
+        passed = now - self.first
+        rate = f", {self.tokens / passed:.1f} tokens/s" if passed >= 1 else ""  # before that it means nothing
+        status = f"turn {self.number}: {self.kind}, {self.tokens:,} tokens{rate}"
+        tail = Text(visible(self.text.strip()), style=_STYLES.get(self.kind, ""))
+        return [tail, Spinner("line", Text(status, style="dim"))]

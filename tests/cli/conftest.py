@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -143,16 +143,31 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ScriptedModel]:
     return script
 
 
-def start(args: Sequence[str], *, code: str = MAIN, **options: Any) -> subprocess.Popen[bytes]:
+def start(
+    args: Sequence[str],
+    *,
+    code: str = MAIN,
+    stdout: int = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
+    env: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
     """Starts the command line in a process of its own, in the current folder and home.
 
     Args:
         args: The arguments.
         code: Python to run instead.
-        options: For `subprocess.Popen`; ``env`` is added to this process's variables.
+        stdout: As for `subprocess.Popen`.
+        stderr: As for `subprocess.Popen`.
+        env: Variables in addition to those of this process.
     """
-    env = {**os.environ, **options.pop("env", {})}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    command = [sys.executable, "-c", code, *args]
     return subprocess.Popen(
-        [sys.executable, "-c", code, *args], stdin=subprocess.DEVNULL, env=env, **{**pipes, **options}
+        command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env={**os.environ, **(env or {})}
     )
+
+
+def complete(args: Sequence[str], *, code: str = MAIN, env: Mapping[str, str] | None = None) -> Outcome:
+    """Runs the command line in a process of its own to its end; see `start`."""
+    with start(args, code=code, env=env) as process:
+        out, err = process.communicate(timeout=30)
+    return Outcome(process.returncode, out.decode(), err.decode())

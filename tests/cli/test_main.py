@@ -11,7 +11,7 @@ import pytest
 import agentkit
 from agentkit.cli.main import COMMANDS
 from agentkit.errors import LimitReached, ModelUnavailable, TaskFileError
-from tests.cli.conftest import Cli, start
+from tests.cli.conftest import Cli, complete
 
 HEAVY = [
     "httpx2",
@@ -95,6 +95,6 @@ def test_the_help_of_a_command_loads_no_heavy_library() -> None:
         f"for name in {names}: execute([name, '--help'])\n"
         f"print(json.dumps([m for m in {HEAVY} if m in sys.modules]))\n"
     )
-    out, err = start([], code=code).communicate(timeout=30)
-    assert err == b""
-    assert json.loads(out.splitlines()[-1]) == []
+    done = complete([], code=code)
+    assert done.err == ""
+    assert json.loads(done.out.splitlines()[-1]) == []
