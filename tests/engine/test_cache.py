@@ -92,7 +92,7 @@ def distance(left: Logits, right: Logits) -> float:
 def edited(prompt: list[int], random: np.random.Generator) -> list[int]:
     """Returns a prompt that begins like the given one, up to a random place, and goes on differently."""
     kept = int(random.integers(1, len(prompt) + 1))
-    added = random.integers(24, VOCABULARY, int(random.integers(1, 200))).tolist()
+    added: list[int] = random.integers(24, VOCABULARY, int(random.integers(1, 200))).tolist()
     return (prompt[:kept] + added)[:700]
 
 

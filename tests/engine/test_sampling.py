@@ -55,14 +55,16 @@ def frequencies(sampler: Sampler, matcher: Only | None = None) -> NDArray[np.flo
 
 
 def softmax(values: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float64]:
-    weights = np.exp(values.astype(np.float64) / temperature)
-    return weights / weights.sum()
+    weights: NDArray[np.float64] = np.exp(values.astype(np.float64) / temperature)
+    weights /= weights.sum()
+    return weights
 
 
 def restricted(probabilities: NDArray[np.float64], tokens: tuple[int, ...]) -> NDArray[np.float64]:
     kept = np.zeros_like(probabilities)
     kept[list(tokens)] = probabilities[list(tokens)]
-    return kept / kept.sum()
+    kept /= kept.sum()
+    return kept
 
 
 def test_zero_temperature_takes_the_likeliest() -> None:
