@@ -128,6 +128,7 @@ class Parser:
             self._enter(states[mark], self._at)
         elif mark in (Mark.CALL_END, Mark.CHANNEL_END, Mark.RESPONSE_END):
             self._out.note(f"stray {self._spelled(mark)}")
+            self._stream(everything=True)  # a call without its opener does not begin around it
             if mark is Mark.CHANNEL_END:
                 self._end_text()
                 self._enter("text", self._at + 1)

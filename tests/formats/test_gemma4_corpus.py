@@ -128,9 +128,4 @@ def check_mutated(tokens: list[int]) -> int:
 
 
 def test_mutated_turns_give_no_call_that_was_not_there() -> None:
-    assert sum(map(check_mutated, mutations(1, 5_000))) > 500
-
-
-@pytest.mark.slow
-def test_many_mutated_turns_give_no_call_that_was_not_there() -> None:
-    assert sum(map(check_mutated, mutations(2, 20_000))) > 2_000
+    assert sum(map(check_mutated, mutations(14, 20_000))) > 2_000
