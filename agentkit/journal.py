@@ -155,6 +155,7 @@ def read_events(path: Path) -> tuple[list[Event], list[str]]:
     problems: list[str] = []
     try:
         db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        db.text_factory = bytes  # damaged text must not end the reading
         try:
             for seq, data in db.execute("SELECT seq, data FROM events ORDER BY seq"):
                 try:
@@ -163,7 +164,7 @@ def read_events(path: Path) -> tuple[list[Event], list[str]]:
                     problems.append(f"event {seq} can't be read: {type(e).__name__}: {e}")
         finally:
             db.close()
-    except sqlite3.Error as e:
+    except (sqlite3.Error, UnicodeDecodeError) as e:  # the second: a damaged schema, quoted in an error
         if not events:
             raise JournalError(f"{str(path)!r} can't be read as a run file: {e}") from e
         problems.append(f"the file ends early: {e}")
