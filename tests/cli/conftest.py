@@ -137,7 +137,11 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ScriptedModel]:
 
     def script(*turns: ScriptedTurn) -> ScriptedModel:
         model = ScriptedModel(turns)
-        monkeypatch.setattr(loading, "open_model", lambda spec: model)
+
+        def open_model(spec: str) -> ScriptedModel:
+            return model
+
+        monkeypatch.setattr(loading, "open_model", open_model)
         return model
 
     return script

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import pytest
@@ -20,7 +20,7 @@ ROWS = "{id: a, tool: rows, args: {count: 20000}}"
 
 
 @contextmanager
-def slow_run(*args: str) -> Iterator[subprocess.Popen[bytes]]:
+def slow_run(*args: str) -> Generator[subprocess.Popen[bytes]]:
     """A run whose slow tool is being called; what is left of it is killed."""
     with start(["run", *args]) as process:
         try:

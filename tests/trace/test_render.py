@@ -1,0 +1,174 @@
+"""A trace printed: what a reader sees of a run, at any width and whatever tools and models said."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from agentkit.events import (
+    Event,
+    RunFinished,
+    RunStarted,
+    StepAdded,
+    StepFinished,
+    StepProgress,
+    StepStarted,
+    TurnFinished,
+    TurnStarted,
+    Warned,
+)
+from agentkit.trace import Trace
+
+Show = Callable[..., str]
+GOLDEN = Path(__file__).parent / "golden"
+HOSTILE = "[bold]x[/bold] [/] :smile: \x1b[31mred\x1b[0m \x1b]0;title\x07 \u202eabc\u2066 \r\x08 \x85 \ud800"
+
+
+def given_run() -> list[Event]:
+    """A plan that a person wrote: no model, one step that failed, one that was not run."""
+    start = RunStarted(
+        run_id="20261124-070000-cd34",
+        task="Divide.",
+        started="2026-11-24T07:00:00.000+00:00",
+        model={"name": "none", "kind": "scripted", "context": 0},
+        planner="given",
+        tools=[{"name": "divide"}],
+        limits={},
+    )
+    return [
+        start,
+        StepAdded(id="a", tool="divide", args={"a": 1, "b": 0}, after=[], purpose=""),
+        StepAdded(id="b", tool="divide", args={"a": "$a", "b": 2}, after=[], purpose=""),
+        StepStarted(id="a", tool="divide", args={"a": 1, "b": 0}),
+        StepFinished(id="a", tool="divide", ok=False, value="ZeroDivisionError: division by zero", seconds=0.001),
+        StepFinished(id="b", tool="divide", ok=False, value="not run, because step 'a' failed", seconds=0.0),
+        RunFinished(
+            at=0.2,
+            stop_reason="tool_error",
+            output=None,
+            usage={"turns": 0},
+            message="step 'a' (divide) failed: ZeroDivisionError: division by zero",
+        ),
+    ]
+
+
+def stopped_run(events: list[Event]) -> list[Event]:
+    """The run of the fixture, interrupted while its second step was running."""
+    usage = {"turns": 1, "prompt_tokens": 412, "output_tokens": 35}
+    end = RunFinished(at=1.8, stop_reason="cancelled", output=None, usage=usage, message="the run was cancelled")
+    return [*events[:8], end]
+
+
+def unfinished_turn(events: list[Event]) -> list[Event]:
+    """The run of the fixture, killed in its second turn."""
+    return events[:12]
+
+
+RUNS: dict[str, Callable[[list[Event]], list[Event]]] = {
+    "whole": lambda events: events,
+    "killed": lambda events: events[:9],
+    "killed_in_a_turn": unfinished_turn,
+    "stopped": stopped_run,
+    "without_beginning": lambda events: events[5:],
+    "given": lambda _: given_run(),
+    "nothing": lambda _: [],
+}
+
+
+def lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_run_is_shown_as_in_the_golden_file(name: str, events: list[Event], shown: Show) -> None:
+    """Golden files are read by people: look at what changed before you replace one."""
+    found = lines(shown(Trace(RUNS[name](events)), 100))
+    assert found == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("width", [20, 60, 200])
+@pytest.mark.parametrize("name", RUNS)
+def test_no_width_is_exceeded_and_nothing_is_lost(name: str, width: int, events: list[Event], shown: Show) -> None:
+    def letters(text: str) -> str:
+        return "".join(c for c in text if c.isalnum())
+
+    trace = Trace(RUNS[name](events))
+    found = shown(trace, width)
+    assert max(map(len, lines(found))) <= width
+    assert letters(found) == letters(shown(trace, 1000))
+
+
+def hostile_run(events: list[Event]) -> list[Event]:
+    """The run of the fixture with control sequences and markup wherever there is text."""
+    return [
+        replace(events[0], run_id=HOSTILE, task=HOSTILE, started=HOSTILE, model={"name": HOSTILE}, planner=HOSTILE)
+        if isinstance(events[0], RunStarted)
+        else events[0],
+        TurnStarted(turn=1, prompt_tokens=1, context=1, messages=[]),
+        TurnFinished(
+            turn=1,
+            pieces=[{"thought": HOSTILE}, {"text": HOSTILE}, {"call": HOSTILE, "args": {HOSTILE: HOSTILE}, "id": "x"}],
+            stop="calls",
+            usage={},
+            tokens=[],
+            notes=[HOSTILE],
+        ),
+        StepAdded(id=HOSTILE, tool=HOSTILE, args={HOSTILE: HOSTILE}, after=[HOSTILE], purpose=HOSTILE),
+        StepStarted(id=HOSTILE, tool=HOSTILE, args={HOSTILE: [HOSTILE]}),
+        StepProgress(id=HOSTILE, message=HOSTILE),
+        StepFinished(id=HOSTILE, tool=HOSTILE, ok=False, value={HOSTILE: HOSTILE}, seconds=1.0, handle=HOSTILE),
+        Warned(about=HOSTILE, message=HOSTILE),
+        RunFinished(stop_reason="error", output=HOSTILE, usage={}, message=HOSTILE),
+    ]
+
+
+def test_markup_and_control_characters_are_shown_literally(events: list[Event], shown: Show) -> None:
+    found = shown(Trace(hostile_run(events), problems=[HOSTILE]), 400)
+    assert found.count("[bold]x[/bold] [/] :smile:") > 10
+    assert found.count("\\x1b]0;title\\x07 \\u202eabc\\u2066") > 10
+    assert {c for c in found if not c.isprintable()} == {"\n"}
+
+
+def test_control_characters_can_not_leave_a_terminal_coloured(events: list[Event]) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, color_system="truecolor", width=400)
+    with console.capture() as capture:
+        console.print(Trace(hostile_run(events)))
+    assert "\x1b[31mred" not in capture.get()
+    assert "\x1b]" not in capture.get()
+
+
+def test_colours_are_for_terminals_that_want_them(events: list[Event], monkeypatch: pytest.MonkeyPatch) -> None:
+    def printed() -> str:
+        console = Console(file=io.StringIO(), force_terminal=True, color_system="standard", width=100)
+        with console.capture() as capture:
+            console.print(Trace(events))
+        return capture.get()
+
+    assert "\x1b[32mok\x1b[0m" in printed().replace("  ok", "ok")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[32m" not in printed()
+    assert "ok" in printed()
+
+
+def test_an_encoding_without_line_drawing_gets_escapes(events: list[Event], shown: Show) -> None:
+    found = shown(Trace(events), encoding="ascii")
+    assert "load_csv" in found
+    assert found.isascii()
+
+
+def test_long_texts_are_cut_and_say_how_much_is_left_out(events: list[Event], shown: Show) -> None:
+    end = RunFinished(stop_reason="answer", output="x" * 5000, usage={})
+    assert "... (3,000 characters more)" in shown(Trace([*events[:-1], end]), 5000)
+    end = replace(end, output=["x" * 5000])
+    assert "... (4,604 characters more)" in shown(Trace([*events[:-1], end]), 5000)
+
+
+@pytest.mark.parametrize(("output", "text"), [(None, "null"), ("", ""), (0, "0"), ([], "[]"), ({"a": 1}, '{"a": 1}')])
+def test_every_answer_is_shown(output: object, text: str, shown: Show) -> None:
+    found = shown(Trace([RunFinished(stop_reason="answer", output=output, usage={})]))  # pyright: ignore[reportArgumentType]
+    assert lines(found)[1:3] == ["└── answer", f"    └── {text}".rstrip()]
