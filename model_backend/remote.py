@@ -111,37 +111,44 @@ class RemoteModel:
     async def _ask(self, request: TurnRequest, emit: Emit | None, notes: list[str]) -> tuple[Reply, Usage]:
         """Sends a request until it is answered or hopeless; returns the reply and what it cost."""
         attempt = 0
+        extended = self._extensions
         while True:
             attempt += 1
             try:
-                return await self._send(request, emit, notes)
+                answer = await self._send(request, emit, notes, extended=extended)
             except Refused as refused:
-                if not self._extensions:
+                if not extended:
                     raise ModelError(str(refused)) from None
-                self._extensions = False
+                extended = False
                 notes.append(f"sent again with the common fields only (no top_k, min_p, thinking switch): {refused}")
             except Retryable as problem:
                 if attempt >= _ATTEMPTS or problem.hopeless:
                     raise problem.error from None
                 notes.append(f"sent again: {problem.error}")
                 await self._sleep(retry_wait(attempt, problem.after))
+            else:
+                self._extensions = extended
+                return answer
 
-    async def _send(self, request: TurnRequest, emit: Emit | None, notes: list[str]) -> tuple[Reply, Usage]:
+    async def _send(
+        self, request: TurnRequest, emit: Emit | None, notes: list[str], *, extended: bool
+    ) -> tuple[Reply, Usage]:
         """Sends a request once."""
         clock = _Clock()
         reply = Reply()
         async with httpx2.AsyncClient(
             headers=key_header(self._base), verify=self._ssl, timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS)
         ) as client:
-            self._model = self._model or await self._first_model(client)
-            body = request_body(request, self._model) | (extensions(request) if self._extensions else {})
             try:
-                async with asyncio.timeout(self._timeout), aclosing(chunks(client, self._base, body)) as stream:
-                    async for chunk in stream:
-                        for delta in reply.add(chunk):
-                            clock.first()
-                            if emit is not None:
-                                emit(delta)
+                async with asyncio.timeout(self._timeout):
+                    self._model = self._model or await self._first_model(client)
+                    body = request_body(request, self._model) | (extensions(request) if extended else {})
+                    async with aclosing(chunks(client, self._base, body)) as stream:
+                        async for chunk in stream:
+                            for delta in reply.add(chunk):
+                                clock.first()
+                                if emit is not None:
+                                    emit(delta)
             except TimeoutError:
                 raise ModelError(f"{self._base}: no whole reply within {self._timeout:g} s") from None
         if not reply.answered:

@@ -15,16 +15,22 @@ from agentkit.model_backend.remote_wire import RawCall, Reply, json_object
 __all__ = ["make_turn", "problems", "repair_request"]
 
 _MOST_PROBLEMS = 5
+_LONGEST_PROBLEM = 300
+"""Characters; a message may quote the value that is wrong."""
+_LONGEST_QUOTE = 4000
+"""Characters of what the model said that it is shown again: what does not fit may be endless."""
 
 
 def problems(request: TurnRequest, reply: Reply) -> list[str]:
     """Returns in what a reply does not fit its request; an empty list when it does."""
     if request.calls == "none" or not reply.calls:
-        return _answer_problems(request, reply)
-    calls = reply.calls[: request.max_calls]
-    if reply.finish == "length":
-        calls = calls[:-1]  # the last was cut off; it is left out of the turn
-    return [problem for call in calls for problem in _call_problems(request, call)][:_MOST_PROBLEMS]
+        found = _answer_problems(request, reply)
+    else:
+        calls = reply.calls[: request.max_calls]
+        if reply.finish == "length":
+            calls = calls[:-1]  # the last was cut off; it is left out of the turn
+        found = [problem for call in calls for problem in _call_problems(request, call)]
+    return [_cut(problem, _LONGEST_PROBLEM) for problem in found[:_MOST_PROBLEMS]]
 
 
 def repair_request(request: TurnRequest, reply: Reply, wrong: Sequence[str]) -> TurnRequest:
@@ -76,7 +82,7 @@ def _answer_problems(request: TurnRequest, reply: Reply) -> list[str]:
         value = json.loads(reply.text)
     except (ValueError, RecursionError) as error:
         return [f"the answer is not JSON: {error}"]
-    return [f"the answer does not fit: {problem}" for problem in validate(request.output, value)][:_MOST_PROBLEMS]
+    return [f"the answer does not fit: {problem}" for problem in validate(request.output, value)]
 
 
 def _call_problems(request: TurnRequest, call: RawCall) -> list[str]:
@@ -112,4 +118,8 @@ def _exchange(reply: Reply, asked: str) -> tuple[Message, Message]:
     """
     calls = "\n".join(f"{call.name}({call.arguments})" for call in reply.calls)
     said = "\n".join(part for part in (reply.text.strip(), calls) if part) or "(nothing)"
-    return Assistant((Text(said),)), User(asked)
+    return Assistant((Text(_cut(said, _LONGEST_QUOTE)),)), User(asked)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}..."

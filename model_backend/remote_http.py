@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -52,7 +53,7 @@ def retry_wait(attempt: int, after: float) -> float:
 
 
 def base_url(url: str) -> httpx2.URL:
-    """Returns the URL of a server's API, which ends in a version such as ``/v1``.
+    """Returns the URL of a server's API; one that names no version such as ``/v1`` gets this one.
 
     Raises:
         UsageError: It can't be one.
@@ -69,8 +70,7 @@ def base_url(url: str) -> httpx2.URL:
             "set AGENTKIT_API_KEY instead"
         )
     path = parsed.path.rstrip("/").removesuffix("/chat/completions")
-    last = path.rpartition("/")[2]
-    versioned = last[:1] == "v" and last[1:2].isdigit()
+    versioned = any(re.match(r"v\d", part) for part in path.split("/"))
     return parsed.copy_with(raw_path=(path if versioned else f"{path}/v1").encode(), fragment=None)
 
 
@@ -121,7 +121,9 @@ async def chunks(client: httpx2.AsyncClient, base: httpx2.URL, body: JsonObject)
                 text = (await response.aread()).decode("utf-8", "replace")
                 raise await _explained(client, base, str(body["model"]), response, text)
             if kind == "application/json":
-                yield _json(base, (await response.aread()).decode("utf-8", "replace"))
+                completion = _json(base, (await response.aread()).decode("utf-8", "replace"))
+                _raise_error(base, body, response, completion)
+                yield completion
                 return
             finished = False
             async for event in httpx2.EventSource(response):
@@ -129,8 +131,7 @@ async def chunks(client: httpx2.AsyncClient, base: httpx2.URL, body: JsonObject)
                 if event.data.strip() in ("", "[DONE]"):
                     continue
                 chunk = _json(base, event.data)
-                if json_object(chunk).get("error"):
-                    raise _failure(base, str(body["model"]), 400, response.headers, json.dumps(chunk))
+                _raise_error(base, body, response, chunk)
                 finished = finished or _is_last(chunk)
                 yield chunk
             if not finished:
@@ -141,6 +142,12 @@ async def chunks(client: httpx2.AsyncClient, base: httpx2.URL, body: JsonObject)
         raise _unreachable(base, error) from None
     except httpx2.TransportError as error:
         raise Retryable(ModelError(f"{base}: the connection broke: {str(error) or type(error).__name__}")) from None
+
+
+def _raise_error(base: httpx2.URL, body: JsonObject, response: httpx2.Response, chunk: Any) -> None:
+    """Raises the error that a server reports after it has said that all is well."""
+    if json_object(chunk).get("error"):
+        raise _failure(base, str(body["model"]), 400, response.headers, json.dumps(chunk))
 
 
 def _is_last(chunk: Any) -> bool:
@@ -171,8 +178,8 @@ async def _explained(
             names = await model_names(client, base)
         except (Retryable, AgentkitError):
             names = []
-        if names:
-            return ModelUnavailable(f"{base} has no model {model!r}; it has: {', '.join(names[:20])}")
+        if names and model not in names:
+            return ModelUnavailable(f"{base} has no model {model!r}; it has: {_line(', '.join(names))}")
     return found
 
 
@@ -204,5 +211,10 @@ def _message(text: str) -> str:
         body = {}
     error = body.get("error", body)
     message = json_object(error).get("message") or (error if isinstance(error, str) else text)
-    line = " ".join(str(message).split())
-    return line[:300] or "no explanation"
+    return _line(str(message)) or "no explanation"
+
+
+def _line(text: str) -> str:
+    """Returns text from a server as one line of bounded length that does nothing to a terminal."""
+    words = " ".join(text[:1000].split())[:300]
+    return "".join(char if char.isprintable() else "?" for char in words)

@@ -150,24 +150,41 @@ class Reply:
     def _add_call(self, part: JsonObject) -> str:
         """Adds a part of a call to the call it belongs to; returns what is new of it."""
         function = json_object(part.get("function"))
-        id, name, arguments = part.get("id") or "", function.get("name") or "", function.get("arguments") or ""
-        if isinstance(arguments, dict):  # Ollama's own format has an object here
-            arguments = json.dumps(arguments)
-        index = part.get("index", len(self.calls) - (0 if id else 1))
-        call = self._by_index.get(index)
-        if call is None or (id and call.id and id != call.id):  # some servers send index 0 for every call
-            call = self._by_index[index] = RawCall()
-            self.calls.append(call)
+        id, name = _text(part.get("id")), _text(function.get("name"))
+        arguments = _text(function.get("arguments"))
+        call = self._call_of(part.get("index"), id, name)
         call.id = call.id or id
         call.name = call.name or name
         call.arguments += self._counted(arguments)
         return f"{name} {arguments}" if name else arguments
+
+    def _call_of(self, index: object, id: str, name: str) -> RawCall:
+        """Returns the call that a part belongs to, a new one where the part begins it."""
+        if isinstance(index, int):
+            call = self._by_index.get(index)
+            begins = bool(call and id and call.id and id != call.id)  # some servers send index 0 for every call
+        else:
+            call = self.calls[-1] if self.calls else None
+            begins = id != call.id if call and id else bool(name)
+        if call is None or begins:
+            call = RawCall()
+            self.calls.append(call)
+            if isinstance(index, int):
+                self._by_index[index] = call
+        return call
 
     def _counted(self, text: str) -> str:
         self._characters += len(text)
         if self._characters > _MAX_CHARACTERS:
             raise ModelError(f"the server's reply has no end: more than {_MAX_CHARACTERS} characters")
         return text
+
+
+def _text(value: object) -> str:
+    """Returns what should be text; Ollama's own format has an object where the arguments belong."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value)
 
 
 def json_object(value: object) -> JsonObject:

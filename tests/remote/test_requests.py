@@ -1,0 +1,116 @@
+"""What is sent to a server, to which address, and with whose key."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from agentkit.errors import UsageError
+from agentkit.messages import Assistant, System, Text, Thought, ToolCall, ToolResult, User
+from agentkit.model_backend.base import Sampling, TurnRequest
+from agentkit.model_backend.remote import RemoteModel
+from agentkit.model_backend.remote_http import base_url, key_header
+from agentkit.model_backend.remote_wire import request_body
+from tests.remote.asking import WEATHER, Asking
+from tests.remote.fake_server import FakeServer, called, said
+
+
+@pytest.mark.parametrize(
+    ("url", "base"),
+    [
+        ("http://localhost:8080", "http://localhost:8080/v1"),
+        ("http://localhost:8080/", "http://localhost:8080/v1"),
+        ("http://localhost:8080/v1/", "http://localhost:8080/v1"),
+        ("http://localhost:8080/v1/chat/completions", "http://localhost:8080/v1"),
+        ("https://host.test/openai/v1", "https://host.test/openai/v1"),
+        ("https://host.test/v1beta/openai/", "https://host.test/v1beta/openai"),
+        ("https://host.test/proxy", "https://host.test/proxy/v1"),
+        ("http://[::1]:8080", "http://[::1]:8080/v1"),
+    ],
+)
+def test_the_api_is_found_from_what_a_user_gives(url: str, base: str) -> None:
+    assert str(base_url(url)) == base
+
+
+@pytest.mark.parametrize("url", ["", "localhost:8080", "ftp://host.test", "http://", "http://[::1", "http://h:port/"])
+def test_what_is_no_url_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match="URL"):
+        RemoteModel(url)
+
+
+def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:
+    with pytest.raises(UsageError, match="set AGENTKIT_API_KEY instead") as caught:
+        RemoteModel("http://user:geheim@host.test/")
+    assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "keys", "sent"),
+    [
+        ("https://host.test", {}, ""),
+        ("https://host.test", {"OPENAI_API_KEY": "open"}, "open"),
+        ("http://host.test", {"OPENAI_API_KEY": "open"}, ""),
+        ("http://localhost", {"OPENAI_API_KEY": "open"}, "open"),
+        ("http://[::1]", {"OPENAI_API_KEY": "open"}, "open"),
+        ("http://localhost.evil.test", {"OPENAI_API_KEY": "open"}, ""),
+        ("http://host.test", {"AGENTKIT_API_KEY": "own", "OPENAI_API_KEY": "open"}, "own"),
+        ("https://host.test", {"AGENTKIT_API_KEY": "own\n", "OPENAI_API_KEY": "open"}, "own"),
+    ],
+)
+def test_a_key_goes_only_where_it_may(
+    url: str, keys: dict[str, str], sent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in keys.items():
+        monkeypatch.setenv(name, value)
+    assert key_header(base_url(url)) == ({"Authorization": f"Bearer {sent}"} if sent else {})
+
+
+def test_the_key_reaches_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENTKIT_API_KEY", "secret")
+    with FakeServer(said("Sunny.")) as server:
+        Asking(server).turn()
+    assert server.keys == ["Bearer secret"]
+
+
+def test_a_conversation_is_sent_as_the_protocol_says() -> None:
+    messages = [
+        System("Be brief."),
+        User("Weather in Rome?"),
+        Assistant((Thought("I'll look."), Text("One moment."), ToolCall("weather", {"city": "Röm"}, "c1"))),
+        ToolResult("c1", "weather", {"sky": "clear"}),
+        ToolResult("c2", "weather", "no such city", is_error=True),
+        Assistant((Thought("Clear."), Text("Clear."))),
+    ]
+    sent: list[Any] = request_body(TurnRequest(messages=messages), "tiny")["messages"]
+    assert sent[0] == {"role": "system", "content": "Be brief."}
+    assert sent[2] == {
+        "role": "assistant",
+        "content": "One moment.",
+        "reasoning_content": "I'll look.",
+        "tool_calls": [
+            {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Röm"}'}}
+        ],
+    }
+    assert sent[3] == {"role": "tool", "tool_call_id": "c1", "name": "weather", "content": '{"sky": "clear"}'}
+    assert sent[4]["content"] == "Error: no such city"
+    assert sent[5] == {"role": "assistant", "content": "Clear."}
+
+
+def test_only_sampling_that_was_chosen_is_sent() -> None:
+    with FakeServer(said("Sunny.")) as server:
+        Asking(server).turn(sampling=Sampling(temperature=0.0, top_k=5, seed=7), tools=(), max_tokens=77)
+    body = server.bodies[0]
+    assert (body["temperature"], body["top_k"], body["seed"], body["max_tokens"]) == (0.0, 5, 7, 77)
+    assert body.keys().isdisjoint({"top_p", "min_p", "repeat_penalty", "tools", "tool_choice"})
+    assert (body["model"], body["stream"]) == ("tiny", True)
+
+
+def test_the_estimate_of_tokens_learns_from_replies() -> None:
+    request = TurnRequest(messages=[User("How is the weather in Rome?")], tools=[WEATHER])
+    with FakeServer(called(("weather", '{"city": "Rome"}'))) as server:
+        asking = Asking(server)
+        assert asyncio.run(asking.model.count(request)) > 0
+        asking.turn()
+        assert asyncio.run(asking.model.count(request)) == 30  # what the server said the same prompt has
