@@ -22,6 +22,7 @@ from agentkit.events import (
     TurnStarted,
     Warned,
 )
+from agentkit.messages import JsonValue
 from agentkit.trace import Trace
 
 Show = Callable[..., str]
@@ -169,6 +170,6 @@ def test_long_texts_are_cut_and_say_how_much_is_left_out(events: list[Event], sh
 
 
 @pytest.mark.parametrize(("output", "text"), [(None, "null"), ("", ""), (0, "0"), ([], "[]"), ({"a": 1}, '{"a": 1}')])
-def test_every_answer_is_shown(output: object, text: str, shown: Show) -> None:
-    found = shown(Trace([RunFinished(stop_reason="answer", output=output, usage={})]))  # pyright: ignore[reportArgumentType]
+def test_every_answer_is_shown(output: JsonValue, text: str, shown: Show) -> None:
+    found = shown(Trace([RunFinished(stop_reason="answer", output=output, usage={})]))
     assert lines(found)[1:3] == ["└── answer", f"    └── {text}".rstrip()]

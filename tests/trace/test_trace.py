@@ -72,9 +72,7 @@ def test_the_latest_run_is_the_one_last_written(events: list[Event], write_run: 
         ("nosuch", "'agentkit runs' lists the runs"),
     ],
 )
-def test_a_run_that_is_not_there_is_a_usage_error(
-    name: str, part: str, events: list[Event], write_run: Write
-) -> None:
+def test_a_run_that_is_not_there_is_a_usage_error(name: str, part: str, events: list[Event], write_run: Write) -> None:
     write_run(events)
     write_run(events, "20261125-060000-cd34")
     with pytest.raises(UsageError, match=part.replace("?", r"\?")):
