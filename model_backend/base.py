@@ -70,6 +70,9 @@ class TurnRequest:
     tools: Sequence[ToolSpec] = ()
     calls: CallPolicy = "auto"
     """With ``"required"`` the turn is one or more calls and nothing else but a thought."""
+    only: tuple[str, ...] = ()
+    """Names of the tools that this turn may call; all of them when empty. The others stay declared, so that
+    the prompt begins as it did before and need not be computed again."""
     max_calls: int = 8
     """The most calls in one turn."""
     thinking: int = 0
@@ -120,6 +123,8 @@ class ModelInfo:
     format: str = ""
     digest: str = ""
     """sha256 of the weights, where known."""
+    thinks: bool = True
+    """Whether the model was trained to think before it acts."""
 
 
 @runtime_checkable

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import os
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,13 +46,20 @@ def open_model(spec: str | Path, **settings: Any) -> Model:
 
         url, _, model = spec.partition("#")
         return RemoteModel(url, model=model or None)
-    if isinstance(spec, Path) or spec.endswith(".gguf") or "/" in spec or Path(spec).is_file():
-        path = Path(spec).expanduser()
+    if isinstance(spec, Path) or spec.endswith(".gguf") or "/" in spec or _is_file(Path(spec)):
+        path = Path(os.path.expanduser(spec))  # leaves the ~ of a user that is not there
         entry = _entry_with_file(path)
     else:
         entry = catalog.get(spec)
         path = catalog.require(entry)
     return _share(path, entry, name, _engine_settings(settings))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False  # a name that is too long, a folder that may not be searched
 
 
 class SharedModel:
@@ -94,25 +103,33 @@ _lock = threading.Lock()
 
 
 def _share(path: Path, entry: catalog.CatalogEntry | None, name: str, settings: EngineSettings) -> SharedModel:
-    key = path.resolve()
+    try:
+        key = path.resolve()
+    except (OSError, RuntimeError, ValueError):
+        key = path  # links in a circle, a name that is none: check_gguf says it better
     with _lock:
         loaded = _loaded.get(key)
         if loaded is None:
             loaded = _loaded[key] = _Loaded(key, settings, _load(path, entry, name, settings))
         elif loaded.settings != settings:
             raise UsageError(
-                f"{name!r} is open in this process with {loaded.settings}, not {settings}; "
+                f"{name!r} is open in this process with {_differences(loaded.settings, settings)}; "
                 "close it first, or open it with the same settings"
             )
         loaded.users += 1
         return SharedModel(loaded, name)
 
 
+def _differences(there: EngineSettings, wanted: EngineSettings) -> str:
+    names = [field.name for field in fields(there) if getattr(there, field.name) != getattr(wanted, field.name)]
+    return ", ".join(f"{name}={getattr(there, name)}, not {getattr(wanted, name)}" for name in names)
+
+
 def _give_up(loaded: _Loaded) -> None:
     with _lock:
         loaded.users -= 1
         if loaded.users == 0:
-            _loaded.pop(loaded.path)
+            _loaded.pop(loaded.path, None)  # gone already when the process ends
             loaded.model.close()
 
 
@@ -126,12 +143,10 @@ def _close_all() -> None:
 def _load(path: Path, entry: catalog.CatalogEntry | None, name: str, settings: EngineSettings) -> Model:
     header = check_gguf(path)
     catalog.refuse_known_bad(path)
-    try:
-        from agentkit.model_backend.engine import Engine
-        from agentkit.model_backend.formats import format_for
-        from agentkit.model_backend.local import LocalModel
-    except ImportError as error:
-        raise _packages_missing(error) from None
+    from agentkit.model_backend.engine import Engine
+    from agentkit.model_backend.formats import format_for
+    from agentkit.model_backend.local import LocalModel
+
     engine = Engine.load(path, settings)
     try:
         format = format_for(engine.vocab)
@@ -143,34 +158,35 @@ def _load(path: Path, entry: catalog.CatalogEntry | None, name: str, settings: E
         kind="local",
         context=engine.context,
         format=format.name,
+        thinks=format.thinks,
         digest=catalog.recorded_digest(path),
     )
     return LocalModel(engine, format, info, entry.sampling if entry else _sampling(header))
 
 
 def _engine_settings(settings: dict[str, Any]) -> EngineSettings:
-    try:
-        from agentkit.model_backend.engine.settings import EngineSettings
-    except ImportError as error:
-        raise _packages_missing(error) from None
+    _require_packages()
+    from agentkit.model_backend.engine.settings import EngineSettings
+
     try:
         return EngineSettings(**settings)
     except TypeError as error:
         raise UsageError(f"a model can't be opened with {settings}: {error}") from None
 
 
-def _packages_missing(error: ImportError) -> UsageError:
-    """Returns what to tell a user who has not installed what local models need; re-raises other errors."""
-    if (error.name or "").partition(".")[0] not in _LOCAL_PACKAGES:
-        raise error
-    return UsageError(
-        f"models in this process need the package {error.name}. Install it with: pip install 'agentkit-gemma[local]'"
-    )
+def _require_packages() -> None:
+    """Checks that what local models need is installed, before seconds go into loading one."""
+    missing = [package for package in _LOCAL_PACKAGES if find_spec(package) is None]
+    if missing:
+        raise UsageError(
+            f"models in this process need packages that are not installed: {', '.join(missing)}. "
+            "Install them with: pip install 'agentkit-gemma[local]'"
+        )
 
 
 def _entry_with_file(path: Path) -> catalog.CatalogEntry | None:
     """Returns the catalog entry whose file this is, by its exact size."""
-    if not path.is_file():
+    if not _is_file(path):
         return None  # check_gguf says it better
     size = path.stat().st_size
     return next((entry for entry in catalog.entries() if entry.size == size), None)

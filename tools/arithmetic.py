@@ -82,7 +82,9 @@ def _value(node: ast.expr, source: str) -> Fraction:
             return _power(_value(left, source), _value(right, source))
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
             return _bounded(Fraction(_BINARY[type(op)](_value(left, source), _value(right, source))))
-        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in _FUNCTIONS:
+        case ast.Call(
+            func=ast.Name(id=name) | ast.Attribute(value=ast.Name(id="math"), attr=name), args=arguments, keywords=[]
+        ) if name in _FUNCTIONS:  # models write math.ceil(...) whatever they are told
             return _call(name, arguments, source)
         case _:
             raise Retry(f"{ast.unparse(node)!r} can't be worked out{_hint(source, node)}")

@@ -68,6 +68,11 @@ class Format(Protocol):
         """Short name for traces."""
         ...
 
+    @property
+    def thinks(self) -> bool:
+        """Whether the model was trained to think before it acts."""
+        ...
+
     def prompt(self, request: TurnRequest) -> list[int]:
         """Returns the prompt's token ids, up to where the model's turn begins.
 

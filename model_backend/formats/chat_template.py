@@ -64,7 +64,7 @@ class ChatTemplateFormat:
         self._vocab = vocab
         self._template = ChatTemplate(source or PLAIN_TEMPLATE)
         self._ends = [vocab.piece(token).decode("utf-8", "replace") for token in sorted(vocab.eog)]
-        self._thinks = "<think>" in source
+        self.thinks = "<think>" in source
         self._never = sorted(vocab.eog | _control_tokens(vocab, source))
         self.declares_tools = False
         """Whether the template declares tools itself."""
@@ -80,9 +80,8 @@ class ChatTemplateFormat:
         Raises:
             agentkit.errors.ModelError: The template refuses the conversation, fails, or takes too long.
         """
-        tools = () if request.calls == "none" else request.tools
         stand_ins = StandIns(self._vocab)
-        text = self._render(request.messages, tools, stand_ins=stand_ins, thinking=request.thinking > 0)
+        text = self._render(request.messages, request.tools, stand_ins=stand_ins, thinking=request.thinking > 0)
         tokens = stand_ins.tokens(text)
         bos = self._vocab.bos
         if (
@@ -187,7 +186,7 @@ class ChatTemplateFormat:
     # Scripts
 
     def _thought_texts(self) -> tuple[str, str]:
-        return ("<think>\n", "\n</think>\n\n") if self._thinks else ("", "\n\n")
+        return ("<think>\n", "\n</think>\n\n") if self.thinks else ("", "\n\n")
 
     def _lark(self, text: str) -> str:
         """Text with control tokens in it as a Lark expression."""

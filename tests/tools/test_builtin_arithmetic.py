@@ -124,6 +124,10 @@ def test_nothing_but_arithmetic_is_run(expression: str) -> None:
         calculate(expression)
 
 
+def test_functions_may_be_written_as_in_python() -> None:
+    assert calculate("math.ceil(19.42) + math.sqrt(9)") == 23
+
+
 cents = st.integers(-(10**9), 10**9)
 
 
