@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from llama_cpp.llama_grammar import json_schema_to_gbnf
@@ -253,8 +253,7 @@ class Bench:
         kind = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
         candidates = np.zeros(self.vocab.size, kind)
         candidates["id"] = np.arange(self.vocab.size)
-        pointer: Any = ctypes.POINTER(lib.llama_token_data)
-        data: Any = ctypes.cast(candidates.ctypes.data, pointer)
+        data = cast(Any, ctypes).cast(candidates.ctypes.data, ctypes.POINTER(lib.llama_token_data))
         array = lib.llama_token_data_array(data=data, size=len(candidates), selected=-1, sorted=False)
         self.context.cut(0, len(self.prompt) - 1)
         slot = self.cache.slots[0]

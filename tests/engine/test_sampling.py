@@ -15,7 +15,7 @@ from agentkit.model_backend.engine.sampling import Sampler, allowed_ids
 from agentkit.model_backend.engine.settings import ResolvedSampling
 
 LOGITS = np.array([2.0, 1.0, 0.5, 0.0, -1.0, -3.0], np.float32)
-DRAWS = 20_000
+DRAWS = 4_000
 
 
 class Only:
@@ -75,13 +75,13 @@ def test_a_banned_or_suppressed_token_is_never_taken() -> None:
     assert Sampler(ResolvedSampling(), suppressed={0}).free(LOGITS, banned=(1,)) == 2
     drawn = frequencies(Sampler(ResolvedSampling(temperature=1.0), suppressed={0}))
     assert drawn[0] == 0
-    np.testing.assert_allclose(drawn, restricted(softmax(LOGITS), (1, 2, 3, 4, 5)), atol=0.02)
+    np.testing.assert_allclose(drawn, restricted(softmax(LOGITS), (1, 2, 3, 4, 5)), atol=0.04)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_temperature_shapes_the_distribution(temperature: float) -> None:
     drawn = frequencies(Sampler(ResolvedSampling(temperature=temperature)))
-    np.testing.assert_allclose(drawn, softmax(LOGITS, temperature), atol=0.02)
+    np.testing.assert_allclose(drawn, softmax(LOGITS, temperature), atol=0.04)
 
 
 @pytest.mark.parametrize(
@@ -98,13 +98,13 @@ def test_temperature_shapes_the_distribution(temperature: float) -> None:
     ],
 )
 def test_unlikely_tokens_are_left_out(sampling: ResolvedSampling, kept: tuple[int, ...]) -> None:
-    np.testing.assert_allclose(frequencies(Sampler(sampling)), restricted(softmax(LOGITS), kept), atol=0.02)
+    np.testing.assert_allclose(frequencies(Sampler(sampling)), restricted(softmax(LOGITS), kept), atol=0.04)
 
 
 @pytest.mark.parametrize("allowed", [(0, 3), (1, 2, 5), (4, 5), (5,)])
 def test_under_a_grammar_the_distribution_is_the_samplers_own_without_what_is_refused(allowed: tuple[int, ...]) -> None:
     drawn = frequencies(Sampler(ResolvedSampling(temperature=1.0)), Only(*allowed))
-    np.testing.assert_allclose(drawn, restricted(softmax(LOGITS), allowed), atol=0.02)
+    np.testing.assert_allclose(drawn, restricted(softmax(LOGITS), allowed), atol=0.04)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_with_top_k_the_grammar_chooses_among_the_candidates(
     allowed: tuple[int, ...], expected: tuple[int, ...]
 ) -> None:
     drawn = frequencies(Sampler(ResolvedSampling(temperature=1.0, top_k=3)), Only(*allowed))
-    np.testing.assert_allclose(drawn, restricted(softmax(LOGITS), expected), atol=0.02)
+    np.testing.assert_allclose(drawn, restricted(softmax(LOGITS), expected), atol=0.04)
 
 
 def test_a_mask_is_computed_only_after_a_refusal() -> None:
@@ -173,4 +173,4 @@ def test_a_large_vocabulary_gives_the_same_candidates_as_a_full_sort() -> None:
         logits = random.normal(0, spread, 50_000).astype(np.float32)
         best = set(np.argsort(-logits)[:40].tolist())
         sampler = Sampler(ResolvedSampling(temperature=3.0, top_k=40))
-        assert {sampler.free(logits) for _ in range(3000)} <= best
+        assert {sampler.free(logits) for _ in range(200)} <= best
