@@ -24,7 +24,7 @@ from agentkit.model_backend.constraint.validation import validate
 
 __all__ = ["Rules"]
 
-_BARE = r"[A-Za-z0-9_@$]([A-Za-z0-9_.\-@$]{0,62}[A-Za-z0-9_@$])?"
+_BARE = r"[A-Za-z0-9_@$]([A-Za-z0-9_.\-@$ ]{0,62}[A-Za-z0-9_@$])?"
 _LONGEST_KEY = 64
 _TYPES = ("string", "integer", "number", "boolean", "null", "array", "object")
 _NUMBERS = ("type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
