@@ -32,19 +32,22 @@ class ScriptedModel:
         AssertionError: 1 of 2 scripted turns was not used
     """
 
-    def __init__(self, turns: Iterable[ScriptedTurn], *, context: int = 8192, seconds: float = 0.0) -> None:
+    def __init__(
+        self, turns: Iterable[ScriptedTurn], *, context: int = 8192, seconds: float = 0.0, thinks: bool = True
+    ) -> None:
         """Makes a model of turns.
 
         Args:
             turns: What it says, in order.
             context: Context size to report, in tokens; 0 for unknown.
+            thinks: Whether planners should take it for a model that was trained to think.
             seconds: How long each turn takes, on the event loop's clock.
         """
         self._turns = list(turns)
         self._seconds = seconds
         self.requests: list[TurnRequest] = []
         """The requests so far."""
-        self.info = ModelInfo(name="scripted", kind="scripted", context=context)
+        self.info = ModelInfo(name="scripted", kind="scripted", context=context, thinks=thinks)
 
     async def turn(self, request: TurnRequest, emit: Emit | None = None) -> Turn:
         """Returns the next scripted turn, with its words emitted one by one."""
