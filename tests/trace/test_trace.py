@@ -145,11 +145,11 @@ def test_a_file_that_is_no_run_file_is_a_usage_error(content: bytes, home: Path)
 def test_damaged_files_are_shown_or_refused(events: list[Event], write_run: Write, shown: Show) -> None:
     """Cut off, overwritten, and with flipped bits: never an exception that nobody expects."""
     chance = random.Random(11)
-    many = events + [e for e in events[5:11] for _ in range(20)]
+    many = events + [e for e in events[5:11] for _ in range(5)]
     path = write_run(many)
     whole = path.read_bytes()
     outcomes = {"whole": 0, "part": 0, "refused": 0}
-    for _ in range(200):
+    for _ in range(120):
         data = bytearray(whole)
         match chance.randrange(3):
             case 0:
@@ -170,4 +170,4 @@ def test_damaged_files_are_shown_or_refused(events: list[Event], write_run: Writ
         outcomes["part" if trace.problems else "whole"] += 1
         assert shown(trace)
         assert summarize(path).id == ID
-    assert min(outcomes.values()) > 5, outcomes
+    assert min(outcomes.values()) > 3, outcomes
