@@ -25,13 +25,23 @@ _BUFFERS = 300_000_000
 """Bytes that computing takes besides weights and cache."""
 
 
+_context_option = click.option(
+    "--context",
+    type=click.IntRange(min=1),
+    default=_CONTEXT,
+    show_default=True,
+    metavar="TOKENS",
+    help="Context to compute memory for.",
+)
+
+
 @click.group()
 def models() -> None:
     """Models by name: list, show, pull, path, remove."""
 
 
 @models.command("list")
-@click.option("--context", default=_CONTEXT, show_default=True, metavar="TOKENS", help="Context to compute memory for.")
+@_context_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON list.")
 def list_models(context: int, as_json: bool) -> None:
     """Lists the models: what fits this machine's memory, what is here."""
@@ -51,7 +61,7 @@ def list_models(context: int, as_json: bool) -> None:
 
 @models.command()
 @click.argument("id")
-@click.option("--context", default=_CONTEXT, show_default=True, metavar="TOKENS", help="Context to compute memory for.")
+@_context_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def show(id: str, context: int, as_json: bool) -> None:
     """Shows all that is known of a model."""
@@ -73,7 +83,7 @@ def pull_model(id: str) -> None:
             path = pull(entry, report)
     except KeyboardInterrupt:
         click.echo(f"\nstopped; what was downloaded is kept. To go on: agentkit models pull {id}", err=True)
-        raise SystemExit(130) from None
+        raise click.exceptions.Exit(130) from None
     click.echo(f"{id} is at {path}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pty
 import resource
 import signal
 import subprocess
@@ -19,10 +20,13 @@ import pytest
 
 from agentkit.errors import ModelUnavailable
 from agentkit.model_backend.catalog import BadFile, CatalogEntry, local_path, recorded_digest
+from agentkit.model_backend.catalog import get as get_entry
 from agentkit.model_backend.download import Progress, pull, remove
 from agentkit.model_backend.hub import Hub
 from tests.catalog.fake_hub import FakeHub
 from tests.catalog.make_entry import make_entry
+
+STARTER = get_entry("starter")
 
 
 def get(entry: CatalogEntry) -> Path:
@@ -293,20 +297,33 @@ def test_a_folder_that_can_not_be_made_is_named(hub: FakeHub, entry: CatalogEntr
         get(entry)
 
 
-def test_ctrl_c_keeps_what_came(hub: FakeHub, home: Path) -> None:
-    hub.stated_size = 1_117_320_768  # what the catalog says of the starter
-    hub.stated_digest = "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"
+@pytest.mark.parametrize("terminal", [False, True])
+def test_ctrl_c_keeps_what_came(hub: FakeHub, home: Path, terminal: bool) -> None:
+    hub.stated_size, hub.stated_digest = STARTER.bytes, STARTER.sha256
     hub.may_send.clear()
+    reader, writer = pty.openpty() if terminal else os.pipe()
     command = [sys.executable, "-c", "from agentkit.cli.main import main; main(['models', 'pull', 'starter'])"]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"AGENTKIT_HOME": str(home)})
-    wait_until(lambda: bool(hub.gets()))
-    time.sleep(0.3)
+    child = subprocess.Popen(command, stderr=writer, env=os.environ | {"AGENTKIT_HOME": str(home), "COLUMNS": "100"})
+    os.close(writer)
+    wait_until(lambda: any(local_path(STARTER).parent.glob("*.part")))
     child.send_signal(signal.SIGINT)
-    said = child.communicate(timeout=20)[1]
-    assert child.returncode == 130
-    assert "To go on: agentkit models pull starter" in said
-    assert "Traceback" not in said
-    assert [path.suffix for path in (home / "models" / "starter").glob("q*")] == [".part"]
+    text = read_all(reader)
+    assert child.wait(20) == 130
+    assert "downloading from the Hub" in text
+    assert "To go on: agentkit models pull starter" in text
+    assert "Traceback" not in text
+    assert [path.suffix for path in local_path(STARTER).parent.glob("q*")] == [".part"]
+
+
+def read_all(descriptor: int) -> str:
+    data = bytearray()
+    try:
+        while block := os.read(descriptor, 10_000):
+            data += block
+    except OSError:  # how Linux says that a terminal's other side is closed
+        pass
+    os.close(descriptor)
+    return data.decode()
 
 
 def wait_until(true: Callable[[], bool]) -> None:
