@@ -16,6 +16,7 @@ from agentkit.messages import ToolCall
 from agentkit.model_backend.constraint import Constraints
 from agentkit.model_backend.constraint.gemma4 import CallTokens, call_grammar
 from agentkit.model_backend.engine import Vocab
+from agentkit.model_backend.formats.gemma4 import template_generation
 from agentkit.model_backend.formats.gemma4_parse import parse
 from agentkit.model_backend.formats.gemma4_render import call_parts
 from agentkit.model_backend.formats.gemma4_tokens import GEMMA4, Alphabet, Mark
@@ -107,6 +108,10 @@ def test_the_ids_are_those_of_the_model_card(alphabet: Alphabet) -> None:
     ids = {Mark.CALL: 48, Mark.CALL_END: 49, Mark.RESPONSE: 50, Mark.QUOTE: 52, Mark.CHANNEL: 100, Mark.TURN_END: 106}
     assert {mark: alphabet.ids[mark] for mark in ids} == ids
     assert alphabet.vocab.eog == {1, 50, 106}
+
+
+def test_the_file_carries_the_first_template(alphabet: Alphabet) -> None:
+    assert template_generation(alphabet.vocab.metadata) == "launch"
 
 
 def test_what_a_grammar_allows_is_what_the_renderer_writes(alphabet: Alphabet) -> None:
