@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -61,7 +63,7 @@ def bfcl(files: tuple[Path, ...], name: str | None, limit: int | None, seed: int
     if as_json:
         click.echo(json.dumps(report_json("bfcl", name, outcomes)))
     elif outcomes:
-        Console().print(table(f"BFCL, {name}", outcomes))
+        Console(width=None if sys.stdout.isatty() else 100).print(table(f"BFCL, {name}", outcomes))
     if interrupted:
         raise SystemExit(130)
 
@@ -80,7 +82,8 @@ async def outcomes_of(cases: Sequence[Case], respond: Respondent, outcomes: list
 
 def table(title: str, outcomes: Sequence[Outcome]) -> Table:
     """Returns the figures of each category and of all cases as a table."""
-    result = Table("category", title=title, title_justify="left")
+    result = Table(title=title, title_justify="left", box=box.SIMPLE)
+    result.add_column("category", no_wrap=True)
     for column in ("rows", "accuracy", "valid calls", "tokens/call", "forced", "s/call"):
         result.add_column(column, justify="right")
     for name, group in by_category(outcomes).items():

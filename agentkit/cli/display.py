@@ -8,6 +8,7 @@ from typing import Protocol, Self
 
 from agentkit.events import (
     Event,
+    PieceDelta,
     RunFinished,
     RunStarted,
     StepFinished,
@@ -21,7 +22,7 @@ from agentkit.messages import JsonValue, Usage
 from agentkit.trace.spans import usage_from_json
 from agentkit.trace.text import call_text, one_line, value_text
 
-__all__ = ["Display", "PlainDisplay", "SilentDisplay", "lines", "speed"]
+__all__ = ["Display", "Lines", "PlainDisplay", "SilentDisplay", "speed"]
 
 _SHORT = 200
 """Most characters of a result, thought or call on one line."""
@@ -59,25 +60,46 @@ class SilentDisplay:
 class PlainDisplay(SilentDisplay):
     """Writes a line for each thing that happens to stderr, for pipes, logs and simple terminals."""
 
+    def __init__(self) -> None:
+        self._lines = Lines()
+
     def show(self, event: Event) -> None:
         """Writes what the event says."""
-        for _, line in lines(event):
+        for _, line in self._lines.of(event):
             print(line, file=sys.stderr, flush=True)
 
 
-def lines(event: Event) -> list[tuple[str, str]]:
-    """Returns what an event says as pairs of a kind and a line.
+class Lines:
+    """Tells a run as pairs of a kind and a line.
 
     Kinds are ``head``, ``thought``, ``text``, ``call``, ``ok``, ``failed``, ``note`` and ``warning``; a
     display may give each a style.
     """
+
+    def __init__(self) -> None:
+        self._held: list[tuple[str, str]] = []
+        """Text of a turn without calls: if it is the answer, it is printed as such and not here."""
+
+    def of(self, event: Event) -> list[tuple[str, str]]:
+        """Returns what the event says."""
+        if isinstance(event, PieceDelta):
+            return []
+        before = [] if isinstance(event, RunFinished) and event.stop_reason == "answer" else self._held
+        text = _prose(event, "text") if isinstance(event, TurnFinished) else []
+        final = isinstance(event, TurnFinished) and not any("call" in p for p in event.pieces)
+        self._held = text if final else []
+        return [*before, *_lines(event), *([] if final else text)]
+
+
+def _lines(event: Event) -> list[tuple[str, str]]:
     match event:
         case RunStarted():
             return [("head", one_line(f"run {event.run_id}{_with_model(event)}", _SHORT))]
         case TurnStarted():
             return [("head", f"turn {event.turn}: {event.prompt_tokens:,} tokens in")]
         case TurnFinished():
-            return [*_prose(event), *(("note", one_line(f"  note: {n}", _SHORT)) for n in event.notes), _cost(event)]
+            notes = [("note", one_line(f"  note: {n}", _SHORT)) for n in event.notes]
+            return [*_prose(event, "thought"), *notes, _cost(event)]
         case StepStarted():
             again = f"  (attempt {event.attempt})" if event.attempt > 1 else ""
             return [("call", f"  {one_line(event.id, 40)} {call_text(event.tool, event.args, _SHORT)}{again}")]
@@ -110,12 +132,8 @@ def _short(value: JsonValue) -> str:
     return one_line(value_text(value), _SHORT)
 
 
-def _prose(event: TurnFinished) -> list[tuple[str, str]]:
-    """Thoughts, and what the model says beside calls; an answer is printed as such when the run ends."""
-    calling = any("call" in p for p in event.pieces)
-    found = [("thought", str(p["thought"])) for p in event.pieces if p.get("thought")]
-    found += [("text", str(p["text"])) for p in event.pieces if calling and p.get("text")]
-    return [(kind, f"  {kind}: {one_line(prose, _SHORT * 3)}") for kind, prose in found]
+def _prose(event: TurnFinished, kind: str) -> list[tuple[str, str]]:
+    return [(kind, f"  {kind}: {one_line(str(p[kind]), _SHORT * 3)}") for p in event.pieces if p.get(kind)]
 
 
 def _cost(event: TurnFinished) -> tuple[str, str]:

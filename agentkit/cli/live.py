@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from agentkit.cli.display import lines
+from agentkit.cli.display import Lines
 from agentkit.events import (
     Event,
     PieceDelta,
@@ -53,6 +53,7 @@ class LiveDisplay:
             clock: Seconds that have passed since some moment.
         """
         self._clock = clock
+        self._lines = Lines()
         # The refreshing thread reads these: they hold immutable values that are replaced.
         self._turn: _Turn | None = None
         self._running: tuple[_Call, ...] = ()
@@ -90,7 +91,7 @@ class LiveDisplay:
                 self._turn, self._running = None, ()
             case _:
                 pass
-        for kind, line in lines(event):
+        for kind, line in self._lines.of(event):
             self._live.console.print(Text(line, style=_STYLES[kind]))
 
     def view(self) -> RenderableType:

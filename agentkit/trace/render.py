@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
@@ -109,7 +110,7 @@ def _turn(span: TurnSpan) -> Text:
 
 
 def _pieces(branch: Tree, span: TurnSpan, trace: Trace) -> None:
-    steps = {s.id for s in trace.steps}
+    steps = _steps_after(span, trace)
     for piece in span.pieces:
         if "thought" in piece:
             branch.add(_line("thought", str(piece["thought"]), _PROSE, "dim italic"))
@@ -119,10 +120,25 @@ def _pieces(branch: Tree, span: TurnSpan, trace: Trace) -> None:
             branch.add(_line("text", str(piece["text"]), _PROSE))
         elif "unfinished_call" in piece:
             branch.add(_line("call", str(piece["unfinished_call"]), _CALL, "yellow"))
-        elif piece.get("id") not in steps:
+        elif (step := next((s for s in steps if _is_of(s, piece)), None)) is not None:
+            steps.remove(step)  # it is shown as a step
+        else:
             branch.add(_not_run(piece))
     for note in span.notes:
         branch.add(_line("note", note, _PROSE, "yellow"))
+
+
+def _steps_after(turn: TurnSpan, trace: Trace) -> list[StepSpan]:
+    """The steps between a turn and the next one: those that it asked for."""
+    rest = trace.spans[trace.spans.index(turn) + 1 :]
+    return [s for s in takewhile(lambda s: not isinstance(s, TurnSpan), rest) if isinstance(s, StepSpan)]
+
+
+def _is_of(step: StepSpan, piece: JsonObject) -> bool:
+    """Whether a step is a model's call, which may not have had an id yet when it was recorded."""
+    if piece.get("id"):
+        return bool(step.id == piece["id"])
+    return bool(step.tool == piece.get("call") and step.args == piece.get("args"))
 
 
 def _not_run(piece: JsonObject) -> Text:

@@ -16,8 +16,19 @@ from dataclasses import dataclass
 import pytest
 from rich.console import Console
 
+from agentkit.cli.display import Lines
 from agentkit.cli.live import LiveDisplay
-from agentkit.events import Event, PieceDelta, StepFinished, StepProgress, StepStarted, TurnFinished, TurnStarted
+from agentkit.events import (
+    Event,
+    PieceDelta,
+    RunFinished,
+    StepFinished,
+    StepProgress,
+    StepStarted,
+    StopReason,
+    TurnFinished,
+    TurnStarted,
+)
 from tests.cli.conftest import start
 
 WriteTask = Callable[..., str]
@@ -105,6 +116,19 @@ def test_a_narrow_terminal_shows_everything(write_task: WriteTask) -> None:
     assert shown.code == 0
     assert "sum add(a=1, b=2)" in shown.text
     assert "answer after " in shown.text
+
+
+@pytest.mark.parametrize("stop_reason", ["answer", "model_error"])
+def test_the_text_of_a_turn_is_told_unless_it_is_the_answer(stop_reason: StopReason) -> None:
+    def turn(text: str) -> TurnFinished:
+        return TurnFinished(turn=1, pieces=[{"text": text}], stop="answer", usage={}, tokens=[], notes=[])
+
+    told = Lines()
+    end = RunFinished(stop_reason=stop_reason, output="second", usage={})
+    texts = [
+        line for event in (turn("first"), TURN, turn("second"), end) for kind, line in told.of(event) if kind == "text"
+    ]
+    assert texts == ["  text: first"] + ["  text: second"] * (stop_reason != "answer")
 
 
 # What a model writes is drawn as it comes; a console that thinks it is a terminal is enough to see that.

@@ -104,6 +104,15 @@ def test_no_width_is_exceeded_and_nothing_is_lost(name: str, width: int, events:
     assert letters(found) == letters(shown(trace, 1000))
 
 
+@pytest.mark.parametrize("step_id", ["s1", ""])
+def test_a_call_is_shown_once_and_one_that_was_not_run_is_said(step_id: str, shown: Show) -> None:
+    calls = [{"call": "add", "args": {"a": a}, "id": step_id and f"s{a}"} for a in (1, 2)]
+    turn = TurnFinished(turn=1, pieces=calls, stop="calls", usage={}, tokens=[], notes=[])
+    found = shown(Trace([turn, StepAdded(id="s1", tool="add", args={"a": 1}, after=[], purpose="")]))
+    assert found.count("add(a=1)") == 1
+    assert "add(a=2)  not run" in found
+
+
 def hostile_run(events: list[Event]) -> list[Event]:
     """The run of the fixture with control sequences and markup wherever there is text."""
     return [
