@@ -100,7 +100,9 @@ class LoopPlanner:
         purpose, self._led_to = self._outline.pop(0)
         self._repairs = 0
         number = self._outlined - len(self._outline)
-        return await self._led_turn(run, f"Step {number} of {self._outlined}: {purpose}. Call {self._led_to}.")
+        return await self._led_turn(
+            run, f"Step {number} of {self._outlined}: {purpose}. Call {self._led_to} with values from above."
+        )
 
     async def _led_turn(self, run: PlanningContext, cue: str) -> Turn:
         self._messages.append(User(cue))

@@ -38,8 +38,8 @@ def calculate(expression: str) -> int | float:
     """Work out an arithmetic expression exactly.
 
     Args:
-        expression: Such as "round(1234.5 * 0.92, 2)". Has + - * / // % **, round, ceil, floor,
-            abs, min, max, sum, sqrt. No thousands separators.
+        expression: Numbers with + - * / // % **, round(x, places), ceil(x) to round up, floor(x) to
+            round down, abs, min, max, sum, sqrt. No thousands separators.
 
     Returns:
         The exact number when it is whole, or else the nearest decimal of 17 digits.

@@ -159,7 +159,7 @@ def add_to_date(date: str, days: int = 0, weeks: int = 0, months: int = 0, years
     """Add days, weeks, months or years to a date; negative numbers go back.
 
     Args:
-        date: Such as "2027-03-29".
+        date: The date, as YYYY-MM-DD.
         days: Days to add.
         weeks: Weeks to add.
         months: Months to add.
@@ -193,8 +193,8 @@ def date_difference(start: str, end: str) -> Difference:
     """Count the days from one date to another.
 
     Args:
-        start: Such as "2027-03-29".
-        end: Such as "2027-05-20".
+        start: The first date, as YYYY-MM-DD.
+        end: The second date, as YYYY-MM-DD.
 
     Returns:
         Days, whole weeks with the days left over, and months and days in words.
@@ -224,7 +224,7 @@ def date_info(date: str) -> DayInfo:
     """Tell the weekday of a date, its week, and how many days its month has.
 
     Args:
-        date: Such as "2027-03-29" or "29 March 2027".
+        date: The date, as YYYY-MM-DD or in words.
 
     Returns:
         The date as ISO 8601, the weekday, the day of the year, the ISO week, the length of the month.
@@ -247,7 +247,7 @@ def format_date(date: str, format: str = "%d %B %Y") -> str:
     """Write a date in another format.
 
     Args:
-        date: Such as "2027-03-29".
+        date: The date, as YYYY-MM-DD.
         format: As in strftime: "%A, %d %B %Y" gives Monday, 29 March 2027.
 
     Returns:

@@ -50,8 +50,8 @@ def test_a_model_that_does_not_think_is_asked_for_an_outline_and_led_along_it() 
     result, model = run([STEPS, LOAD, TOTAL, "It is 6."])
     assert result.output == "It is 6."
     assert cues(model)[1:] == [
-        "Step 1 of 2: Load the numbers. Call load.",
-        "Step 2 of 2: Add them up. Call total.",
+        "Step 1 of 2: Load the numbers. Call load with values from above.",
+        "Step 2 of 2: Add them up. Call total with values from above.",
         "tool",
     ]
     assert [(r.calls, r.only) for r in model.requests[1:]] == [
@@ -77,14 +77,14 @@ def test_a_call_of_the_outline_that_failed_is_made_again_before_the_next() -> No
     result, model = run([STEPS, ToolCall("load", {"path": "numbers"}), LOAD, TOTAL, "It is 6."])
     assert result.ok
     assert cues(model)[2] == "That failed. Mend the arguments and call load again."
-    assert cues(model)[3] == "Step 2 of 2: Add them up. Call total."
+    assert cues(model)[3] == "Step 2 of 2: Add them up. Call total with values from above."
 
 
 def test_a_call_that_keeps_failing_is_left_behind() -> None:
     wrong = [ToolCall("load", {"path": f"x{i}"}) for i in range(3)]
     result, model = run([STEPS, *wrong, TOTAL, "I can't."])
     assert result.ok
-    assert cues(model)[4] == "Step 2 of 2: Add them up. Call total."
+    assert cues(model)[4] == "Step 2 of 2: Add them up. Call total with values from above."
 
 
 def test_after_the_outline_the_model_may_call_more() -> None:
