@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,7 +90,7 @@ class Agent:
             agentkit.errors.UsageError: Something does not fit; the message says what.
         """
         self._model = model
-        self._planner = planner
+        self._planner: PlannerChoice = planner
         self._output, self._convert = _output_type(output)
         self._tools = ToolRegistry([t for source in tools for t in load_tools(source)])
         self._instructions = instructions
@@ -146,7 +146,7 @@ class Agent:
     @asynccontextmanager
     async def iter(
         self, task: str, *, history: Sequence[Message] = (), on_event: Callable[[Event], None] | None = None
-    ) -> AsyncIterator[Rounds]:
+    ) -> AsyncGenerator[Rounds]:
         """Runs a task step by step: each round is a model turn and the steps that it asked for.
 
         Example::

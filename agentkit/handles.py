@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from agentkit.errors import ToolFailed
-from agentkit.messages import JsonObject, JsonValue
+from agentkit.messages import JsonObject, JsonValue, is_array, is_object
 
 __all__ = ["READ_RESULT", "preview", "read_part"]
 
@@ -61,27 +61,24 @@ def read_part(
     """
     if handle not in results:
         raise ToolFailed(f"no result {handle!r}; there are {', '.join(results) or 'none'}")
-    value: Any = results[handle]
+    value = results[handle]
     for part in filter(None, path.split(".")):
         value = _child(value, part)
-    match value:
-        case list():
-            return cast("list[Any]", value)[start : start + count]
-        case str():
-            return "\n".join(value.splitlines()[start : start + count])
-        case dict():
-            items = list(cast("JsonObject", value).items())[start : start + count]
-            return dict(items)
-        case _:
-            return value
+    if is_array(value):
+        return value[start : start + count]
+    if is_object(value):
+        return dict(list(value.items())[start : start + count])
+    return "\n".join(value.splitlines()[start : start + count]) if isinstance(value, str) else value
 
 
-def _child(value: Any, part: str) -> Any:
-    if isinstance(value, dict) and part in value:
-        return cast("JsonObject", value)[part]
-    if isinstance(value, list) and part.isdecimal() and int(part) < len(cast("list[Any]", value)):
-        return cast("list[Any]", value)[int(part)]
-    have = list(cast("JsonObject", value))[:20] if isinstance(value, dict) else f"a {type(value).__name__}"
+def _child(value: JsonValue, part: str) -> JsonValue:
+    if is_object(value) and part in value:
+        found: JsonValue = value[part]
+        return found
+    if is_array(value) and part.isdecimal() and int(part) < len(value):
+        item: JsonValue = value[int(part)]
+        return item
+    have = list(value)[:20] if is_object(value) else f"a {type(value).__name__}"
     raise ToolFailed(f"no part {part!r}; there is {have}")
 
 

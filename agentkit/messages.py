@@ -6,7 +6,7 @@ These types pass through every layer, so this module imports nothing but the sta
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeGuard
 
 __all__ = [
     "Assistant",
@@ -21,6 +21,8 @@ __all__ = [
     "ToolResult",
     "Usage",
     "User",
+    "is_array",
+    "is_object",
 ]
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -28,6 +30,16 @@ JsonObject: TypeAlias = dict[str, Any]
 
 JsonValue: TypeAlias = "None | bool | int | float | str | list[Any] | dict[str, Any]"
 """Any JSON value. Not typed in depth: the schema that goes with it says what is inside."""
+
+
+def is_object(value: object) -> TypeGuard[JsonObject]:
+    """Returns whether a JSON value is an object; tells type checkers so."""
+    return isinstance(value, dict)
+
+
+def is_array(value: object) -> TypeGuard[list[Any]]:
+    """Returns whether a JSON value is an array; tells type checkers so."""
+    return isinstance(value, list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NewType, cast
+from typing import Any, NewType
 
 import networkx as nx
 
 from agentkit.errors import PlanError
-from agentkit.messages import JsonObject, JsonValue
+from agentkit.messages import JsonObject, JsonValue, is_array, is_object
 
 __all__ = ["Plan", "Ref", "Step", "StepId", "parse_refs", "render_refs"]
 
@@ -38,12 +38,12 @@ class Ref:
         Raises:
             agentkit.errors.PlanError: The path does not exist in the result.
         """
-        value: Any = result
+        value: JsonValue = result
         for part in self.path:
-            if isinstance(part, str) and isinstance(value, dict) and part in value:
-                value = cast("dict[str, Any]", value)[part]
-            elif isinstance(part, int) and isinstance(value, list) and part < len(cast("list[Any]", value)):
-                value = cast("list[Any]", value)[part]
+            if is_object(value) and part in value:
+                value = value[str(part)]
+            elif is_array(value) and isinstance(part, int) and part < len(value):
+                value = value[part]
             else:
                 raise PlanError(f"{str(self)!r} leads nowhere: there is no {part!r} in {_outline(value)}")
         return value
@@ -161,10 +161,10 @@ def render_refs(value: Any) -> Any:
 
 def _outline(value: Any) -> str:
     """Returns what a value is, in a few words."""
-    if isinstance(value, dict):
-        return f"an object with the keys {list(cast('dict[str, Any]', value))}"
-    if isinstance(value, list):
-        return f"a list of {len(cast('list[Any]', value))} items"
+    if is_object(value):
+        return f"an object with the keys {list(value)}"
+    if is_array(value):
+        return f"a list of {len(value)} items"
     return f"{value!r}"[:80]
 
 

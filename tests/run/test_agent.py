@@ -218,7 +218,8 @@ def test_the_limit_on_time_stops_a_slow_tool_and_a_slow_model() -> None:
 
     for model in (ScriptedModel([call("wait", seconds=60.0)]), ScriptedModel(["Late."], seconds=60)):
         result, seconds = run_simulated(main(model))
-        assert (result.stop_reason, seconds) == ("time_limit", pytest.approx(5))
+        assert result.stop_reason == "time_limit"
+        assert seconds == pytest.approx(5)
 
 
 def test_a_failing_backend_is_a_stop_reason_with_its_message() -> None:
