@@ -133,7 +133,7 @@ def attempt(name: str, folder: Path, seed: int) -> Attempt:
     """Runs an example with the starter model and checks its answer."""
     (folder / "report.md").unlink(missing_ok=True)
     program = Path(sys.executable).with_name("agentkit")
-    command = [program, "run", folder / "task.yaml", "--json", "--model", "starter", "--seed", str(seed)]
+    command = [str(program), "run", str(folder / "task.yaml"), "--json", "--model", "starter", "--seed", str(seed)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     if not done.stdout.strip():
         return Attempt(seed, [f"no output, exit code {done.returncode}: {done.stderr[-500:]}"], {})
