@@ -95,9 +95,9 @@ TENSORS = {
 def test_a_wrong_file_is_refused_in_one_line(tmp_path: Path, content: bytes, says: str) -> None:
     path = tmp_path / "model.gguf"
     path.write_bytes(content)
-    start = time.perf_counter()
+    start = time.process_time()
     message = refused(path)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
     assert says in message
     assert message.startswith(f"{path}: ")
 
@@ -159,9 +159,9 @@ def test_a_vocabulary_of_a_quarter_million_words_is_read_fast(tmp_path: Path) ->
     path = tmp_path / "model.gguf"
     words = [string("x" * (n % 70)) for n in range(262_144)]
     path.write_bytes(gguf(ARCHITECTURE, array("tokens", 8, words), array("merges", 8, words)))
-    start = time.perf_counter()
+    start = time.process_time()
     assert check_gguf(path).metadata["tokens"] == 262_144
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0
 
 
 BASE = gguf(ARCHITECTURE, scalar("n", 4, "<I", 1), array("tokens", 8, WORDS[:300]), array("a", 9, [NESTED + bytes(4)]))

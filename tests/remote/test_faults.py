@@ -22,7 +22,7 @@ def refusal(server: FakeServer | str, kind: type[AgentkitError], *, asking: Aski
     start = time.perf_counter()
     with pytest.raises(kind) as caught:
         (asking or Asking(server)).turn()
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 10
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 600
     return str(caught.value)
@@ -152,7 +152,7 @@ def test_cancelling_ends_at_once() -> None:
         return time.perf_counter() - start
 
     with FakeServer(Answer(events=[chunk(content="The wea")], hangs=True)) as server:
-        assert asyncio.run(main(server)) < 1
+        assert asyncio.run(main(server)) < 5
 
 
 def test_a_server_that_refuses_unknown_fields_gets_the_common_ones_from_then_on() -> None:

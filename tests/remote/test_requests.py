@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agentkit.errors import UsageError
-from agentkit.messages import Assistant, System, Text, Thought, ToolCall, ToolResult, User
+from agentkit.messages import Assistant, Message, System, Text, Thought, ToolCall, ToolResult, User
 from agentkit.model_backend.base import Sampling, TurnRequest
 from agentkit.model_backend.remote import RemoteModel
 from agentkit.model_backend.remote_http import base_url, key_header
@@ -75,7 +75,7 @@ def test_the_key_reaches_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_conversation_is_sent_as_the_protocol_says() -> None:
-    messages = [
+    messages: list[Message] = [
         System("Be brief."),
         User("Weather in Rome?"),
         Assistant((Thought("I'll look."), Text("One moment."), ToolCall("weather", {"city": "Röm"}, "c1"))),
