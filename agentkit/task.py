@@ -94,9 +94,9 @@ class Task:
         """Returns an error at the place in the file that keys and indices lead to."""
         return self.source.error(self.root.find(where) if where else None, message)
 
-    def error_from(self, error: UsageError) -> UsageError:
-        """Returns an error that came up when an agent was built, with its place in the file where it has one."""
-        if isinstance(error, SchemaError) and "output" in self._keys:
+    def error_from(self, error: SchemaError) -> UsageError:
+        """Returns an error about a schema with its place in the file; as it is when the file has no schema."""
+        if "output" in self._keys:
             parts = [p.replace("~1", "/").replace("~0", "~") for p in error.pointer.split("/")[1:]]
             return self.error(str(error), "output", *(int(p) if p.isdigit() else p for p in parts))
         return error

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentkit.errors import SchemaError
+
 if TYPE_CHECKING:
     from agentkit.agent import Agent
     from agentkit.task import Task
@@ -42,6 +44,8 @@ def run(task_file: Path, given: tuple[str, ...], model: str | None, seed: int | 
         except KeyboardInterrupt:
             _say_what_is_kept(follower.trace)
             return 130
+        except SchemaError as error:  # what a model's grammars can't enforce is found out when they are made
+            raise task.error_from(error) from None
     trace = follower.trace
     if as_json:
         print(json.dumps(trace.to_json(), ensure_ascii=False), flush=True)
@@ -59,31 +63,24 @@ def build_agent(task: Task, *, model: str | None = None, seed: int | None = None
         seed: Makes the model's choices repeatable.
 
     Raises:
-        agentkit.errors.UsageError: A tool, the model or the output schema does not fit; with the place in
-            the file where it has one.
+        agentkit.errors.UsageError: A tool does not fit, or the config file is wrong.
     """
     tools = task.load_tools()
     from agentkit.agent import Agent
-    from agentkit.errors import TaskFileError, UsageError
     from agentkit.model_backend.base import Sampling
     from agentkit.paths import default_model
 
     given = isinstance(task.planner, tuple)
-    try:
-        return Agent(
-            None if given else model or task.model or default_model(),
-            tools,
-            planner=task.planner,
-            output=task.output,
-            limits=task.limits,
-            thinking=task.thinking or 0,
-            sampling=Sampling(seed=seed),
-            workspace=task.folder,
-        )
-    except TaskFileError:
-        raise
-    except UsageError as error:
-        raise task.error_from(error) from None
+    return Agent(
+        None if given else model or task.model or default_model(),
+        tools,
+        planner=task.planner,
+        output=task.output,
+        limits=task.limits,
+        thinking=task.thinking or 0,
+        sampling=Sampling(seed=seed),
+        workspace=task.folder,
+    )
 
 
 def _variables(given: tuple[str, ...]) -> dict[str, str]:

@@ -151,6 +151,7 @@ def start(
     args: Sequence[str],
     *,
     code: str = MAIN,
+    stdin: int = subprocess.DEVNULL,
     stdout: int = subprocess.PIPE,
     stderr: int = subprocess.PIPE,
     env: Mapping[str, str] | None = None,
@@ -160,14 +161,13 @@ def start(
     Args:
         args: The arguments.
         code: Python to run instead.
+        stdin: As for `subprocess.Popen`.
         stdout: As for `subprocess.Popen`.
         stderr: As for `subprocess.Popen`.
         env: Variables in addition to those of this process.
     """
     command = [sys.executable, "-c", code, *args]
-    return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env={**os.environ, **(env or {})}
-    )
+    return subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr, env={**os.environ, **(env or {})})
 
 
 def complete(args: Sequence[str], *, code: str = MAIN, env: Mapping[str, str] | None = None) -> Outcome:

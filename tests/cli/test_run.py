@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agentkit import ScriptedModel
-from agentkit.errors import ModelError
+from agentkit.errors import ModelError, SchemaError
 from agentkit.messages import Text, Thought, ToolCall
 from agentkit.model_backend import loading
 from agentkit.trace import Trace
@@ -204,8 +204,11 @@ def test_a_home_that_can_not_be_written_is_said_in_one_line(
     assert done.err.count("\n") == 1
 
 
-def test_a_schema_that_can_not_be_enforced_has_its_place_in_the_file(cli: Cli, folder: Path) -> None:
-    (folder / "task.yaml").write_text("task: Add.\noutput:\n  type: object\n  properties: {a: 5}\n")
-    done = cli("run", "task.yaml")
-    assert done.code == 2
-    assert done.err.startswith("task.yaml:4:19: ")
+def test_a_schema_that_a_model_can_not_enforce_has_its_place_in_the_file(
+    cli: Cli, folder: Path, scripted: Script
+) -> None:
+    (folder / "task.yaml").write_text("task: Add.\noutput:\n  type: object\n  properties: {a: {not: {}}}\n")
+    scripted(SchemaError("'not' can't be enforced", pointer="/properties/a/not"))
+    done = cli("run", "task.yaml", "--json")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "task.yaml:4:25: 'not' can't be enforced\n"

@@ -12,6 +12,7 @@ import struct
 import termios
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -29,7 +30,7 @@ from agentkit.events import (
     TurnFinished,
     TurnStarted,
 )
-from tests.cli.conftest import start
+from tests.cli.conftest import MAIN, start
 
 WriteTask = Callable[..., str]
 ADD = "{id: sum, tool: add, args: {a: 1, b: 2}}"
@@ -53,11 +54,12 @@ class Shown:
         return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|[\r\n]", "", self.screen)
 
 
-def on_terminal(*args: str, columns: int = 80, **env: str) -> Shown:
-    """Runs the command line with a terminal as stderr and a pipe as stdout."""
+def on_terminal(*args: str, columns: int = 80, code: str = MAIN, typed: bytes = b"", **env: str) -> Shown:
+    """Runs the command line with a terminal as stdin and stderr, and a pipe as stdout."""
     master, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    with start(args, stderr=terminal, env={"TERM": "xterm-256color", **env}) as process:
+    os.write(master, typed)
+    with start(args, code=code, stdin=terminal, stderr=terminal, env={"TERM": "xterm-256color", **env}) as process:
         os.close(terminal)
         written = b"".join(read_all(master))
         out, _ = process.communicate(timeout=30)
@@ -96,6 +98,19 @@ def test_json_on_a_terminal_is_drawn_too_and_stdout_is_clean(write_task: WriteTa
     assert shown.out.startswith('{"run_id": ')
     assert shown.out.count("\n") == 1
     assert "sum ok in " in shown.text
+
+
+@pytest.mark.parametrize("end", [b"\x04", b"/quit\n"])
+def test_a_chat_on_a_terminal_says_how_it_ends(end: bytes, folder: Path) -> None:
+    model = (
+        "from agentkit import ScriptedModel\nfrom agentkit.model_backend import loading\n"
+        "loading.open_model = lambda spec: ScriptedModel(['Hello.'])\n"
+    )
+    shown = on_terminal("chat", code=model + MAIN, typed=b"Hi\n" + end)
+    assert shown.code == 0
+    assert shown.out.replace("> ", "").strip() == "Hello."
+    assert "/quit or Ctrl-D ends the chat, Ctrl-C stops an answer" in shown.text
+    assert "answer after " in shown.text
 
 
 def test_no_color_is_respected(write_task: WriteTask) -> None:
