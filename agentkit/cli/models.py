@@ -25,12 +25,18 @@ _BUFFERS = 300_000_000
 """Bytes that computing takes besides weights and cache."""
 
 
+def _at_least_one(ctx: click.Context, param: click.Parameter, value: int) -> int:
+    if value < 1:
+        raise click.BadParameter(f"{value} tokens; expected at least 1")
+    return value
+
+
 _context_option = click.option(
     "--context",
-    type=click.IntRange(min=1),
     default=_CONTEXT,
     show_default=True,
     metavar="TOKENS",
+    callback=_at_least_one,
     help="Context to compute memory for.",
 )
 
