@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentkit.messages import JsonObject
-from agentkit.model_backend.constraint.keywords import ANNOTATIONS
+from agentkit.model_backend.constraint.keywords import ANNOTATIONS, is_array, is_object
 
 __all__ = ["merged", "resolve"]
 
@@ -19,8 +19,8 @@ def resolve(root: Mapping[str, Any], ref: str) -> JsonObject:
     found: Any = root
     for name in ref.removeprefix("#").split("/")[1:]:
         key = name.replace("~1", "/").replace("~0", "~")
-        found = found[int(key)] if isinstance(found, list) else found.get(key, {})
-    return dict(found) if isinstance(found, dict) else {}
+        found = found[int(key)] if is_array(found) else found.get(key, {}) if is_object(found) else {}
+    return dict(found) if is_object(found) else {}
 
 
 def merged(root: JsonObject, one: JsonObject, other: JsonObject, relaxed: list[str]) -> JsonObject:
@@ -59,9 +59,9 @@ def _both(root: JsonObject, key: str, a: Any, b: Any, relaxed: list[str]) -> Any
     if key == "type":
         return _common_types(a, b)
     if key in ("properties", "patternProperties"):
-        shared = {name: {"allOf": [a[name], b[name]]} for name in a.keys() & b.keys()}
+        shared: JsonObject = {name: {"allOf": [a[name], b[name]]} for name in a.keys() & b.keys()}
         return {**a, **b, **shared}
-    if key in ("additionalProperties", "items") and isinstance(a, dict) and isinstance(b, dict):
+    if key in ("additionalProperties", "items") and is_object(a) and is_object(b):
         return {"allOf": [a, b]}
     if key in ("additionalProperties", "items") and False in (a, b):
         return False

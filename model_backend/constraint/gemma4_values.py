@@ -19,7 +19,7 @@ from agentkit.messages import JsonObject
 from agentkit.model_backend.constraint.compiling import json_rule
 from agentkit.model_backend.constraint.gemma4_merge import merged, resolve
 from agentkit.model_backend.constraint.gemma4_strings import ANY_TEXT, BARE_KEY, anchored, string_terms
-from agentkit.model_backend.constraint.keywords import ANNOTATIONS
+from agentkit.model_backend.constraint.keywords import ANNOTATIONS, is_array, is_object
 from agentkit.model_backend.constraint.validation import validate
 
 __all__ = ["Rules"]
@@ -69,7 +69,7 @@ class Rules:
         return self._by_body[key]
 
     def _value(self, node: Any) -> str:
-        if not isinstance(node, dict) or not node.keys() - ANNOTATIONS:
+        if not is_object(node) or not node.keys() - ANNOTATIONS:
             return self._anything()
         if isinstance(ref := node.get("$ref"), str):
             return self._reference(node, ref)
@@ -81,7 +81,7 @@ class Rules:
             if key in node:
                 rest = {k: v for k, v in node.items() if k != key}
                 return self._union([self._merge(rest, [branch]) for branch in node[key]])
-        kinds = node.get("type", _TYPES)
+        kinds: Any = node.get("type", _TYPES)
         if not isinstance(kinds, str):
             if "number" in kinds:
                 kinds = [kind for kind in kinds if kind != "integer"]
@@ -105,7 +105,7 @@ class Rules:
 
     def _merge(self, node: JsonObject, others: Sequence[Any]) -> JsonObject:
         for other in others:
-            if isinstance(other, dict):
+            if is_object(other):
                 node = merged(self._root, node, other, self.relaxed)
         return node
 
@@ -132,9 +132,9 @@ class Rules:
     def _constant(self, value: Any) -> str:
         if isinstance(value, str):
             return " ".join([self._quote, *([_lark(value)] if value else []), self._quote])
-        if isinstance(value, list):
+        if is_array(value):
             return _joined('"["', [self._constant(item) for item in value], '"]"')
-        if isinstance(value, dict):
+        if is_object(value):
             items = sorted(value.items(), key=lambda item: item[0].lower())
             return _joined('"{"', [f"{self._key(key)} {self._constant(item)}" for key, item in items], '"}"')
         return _lark(json.dumps(value))
@@ -170,8 +170,9 @@ class Rules:
     # Arrays and objects
 
     def _array(self, node: JsonObject) -> str:
-        prefix, items = node.get("prefixItems") or [], node.get("items", True)
-        if isinstance(items, list):  # drafts before 2020-12
+        prefix: list[Any] = node.get("prefixItems") or []
+        items: Any = node.get("items", True)
+        if is_array(items):  # drafts before 2020-12
             prefix, items = items, node.get("additionalItems", True)
         low, high = node.get("minItems", 0), node.get("maxItems")
         if items is False:
@@ -191,15 +192,12 @@ class Rules:
         return self.rule(f'"[" {tail} "]"')
 
     def _object(self, node: JsonObject) -> str:
-        names = sorted(
-            {**(node.get("properties") or {}), **dict.fromkeys(node.get("required") or (), True)}.items(),
-            key=lambda item: item[0].lower(),
-        )
-        declared = node.get("properties") or {}
+        declared: JsonObject = node.get("properties") or {}
+        names = sorted(dict.fromkeys([*declared, *(node.get("required") or ())]), key=str.lower)
         extra = node.get("additionalProperties", True)
-        properties = [(name, declared.get(name, extra if extra is not False else True)) for name, _ in names]
+        properties = [(name, declared.get(name, extra if extra is not False else True)) for name in names]
         properties = [(name, schema) for name, schema in properties if schema is not False]
-        required = set(node.get("required") or ())
+        required: set[str] = set(node.get("required") or ())
         pair = self._further(node, [name for name, _ in properties])
         low, high = node.get("minProperties", 0), node.get("maxProperties")
         if not properties:
@@ -229,7 +227,7 @@ class Rules:
     def _further(self, node: JsonObject, names: Sequence[str]) -> str:
         """The rule of a key and value that the schema does not name; empty where there is none."""
         pairs: list[str] = []
-        patterns = node.get("patternProperties") or {}
+        patterns: JsonObject = node.get("patternProperties") or {}
         for pattern, schema in patterns.items():
             pairs.append(f"{self._any_key(names, pattern)} {self._value(schema)}")
         extra = node.get("additionalProperties", True)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from json.decoder import py_scanstring  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue,reportUnknownVariableType]  # no stub
-from typing import Any
+from typing import Any, cast
 
 from agentkit.messages import JsonObject, JsonValue
 from agentkit.model_backend.constraint.gemma4_strings import BARE_KEY
@@ -31,6 +32,9 @@ _WORDS: dict[str, JsonValue] = {"true": True, "false": False, "null": None}
 _OTHER_WORDS: dict[str, JsonValue] = {"True": True, "False": False, "None": None, "none": None, "nil": None}
 
 
+_scan_string = cast(Callable[[str, int, bool], tuple[str, int]], py_scanstring)
+
+
 class UnreadableCall(Exception):
     """The text is no call; the message says why, in a few words."""
 
@@ -42,7 +46,7 @@ class CallText:
     quote: str
     """How the quote token is spelled."""
     text: str = ""
-    quotes: set[int] = field(default_factory=set)
+    quotes: set[int] = field(default_factory=set[int])
 
     def add_quote(self) -> None:
         """Appends a quote token."""
@@ -98,7 +102,8 @@ def read_call(source: CallText, *, ended: bool) -> ReadCall:
 class _Reader:
     def __init__(self, source: CallText, at: int, ended: bool) -> None:
         self.text, self.quotes, self.quote = source.text, source.quotes, source.quote
-        self.at, self.ended = at, ended
+        self.at: int = at
+        self.ended = ended
         self.notes: list[str] = []
         self._open: list[str] = []
 
@@ -116,7 +121,8 @@ class _Reader:
             case "" if self.ended:
                 self.note("no argument list")
                 return {}
-        raise UnreadableCall("no '{' after the function name")
+            case _:
+                raise UnreadableCall("no '{' after the function name")
 
     def _bracketed(self, closer: str) -> JsonObject:
         """``call:f[a:1]`` or ``call:f[{a:1}]``."""
@@ -196,13 +202,13 @@ class _Reader:
         """A JSON string with its escapes; None when it is not one."""
         begin = self.at
         try:
-            value, self.at = py_scanstring(self.text, begin + 1, False)
+            value, self.at = _scan_string(self.text, begin + 1, False)
         except ValueError:
             return None
         self._no_quotes_between(begin)
         if any("\ud800" <= c <= "\udfff" for c in value):
             raise UnreadableCall("half of a surrogate pair in a string")
-        return str(value)
+        return value
 
     def _single_quoted(self) -> str:
         self.note("single-quoted string")

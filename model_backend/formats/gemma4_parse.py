@@ -62,7 +62,7 @@ class Parser:
     """The call has no opening token."""
     _closing: bool = field(init=False, default=False)
     """A closing token came inside a string; what follows decides whether it is text."""
-    _thought: list[int] = field(init=False, default_factory=list)
+    _thought: list[int] = field(init=False, default_factory=list[int])
     """The tokens of a thought, in case it is never closed and ends in calls."""
     _utf8: codecs.IncrementalDecoder = field(init=False)
 

@@ -61,10 +61,10 @@ class Parsed:
 class Output:
     """Collects what the parser finds."""
 
-    pieces: list[Piece] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    spans: list[Span] = field(default_factory=list)
-    events: list[ParseEvent] = field(default_factory=list)
+    pieces: list[Piece] = field(default_factory=list[Piece])
+    notes: list[str] = field(default_factory=list[str])
+    spans: list[Span] = field(default_factory=list[Span])
+    events: list[ParseEvent] = field(default_factory=list[ParseEvent])
 
     def done(self, piece: Piece, begin: int, end: int) -> None:
         """Adds a piece read from the tokens ``begin`` to ``end``."""

@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from agentkit.messages import JsonObject
+from agentkit.model_backend.constraint.keywords import is_array, is_object
+
 __all__ = ["Flat", "flatten"]
 
 MAX_DEPTH = 8
@@ -44,12 +47,12 @@ class Flat:
     type: str
     description: str = ""
     nullable: bool = False
-    enum: list[str] = field(default_factory=list)
+    enum: list[str] = field(default_factory=list[str])
     """Of strings only; other enums are in `extras`."""
     items: Flat | None = None
-    properties: dict[str, Flat] = field(default_factory=dict)
-    required: list[str] = field(default_factory=list)
-    extras: list[str] = field(default_factory=list)
+    properties: dict[str, Flat] = field(default_factory=lambda: {})
+    required: list[str] = field(default_factory=list[str])
+    extras: list[str] = field(default_factory=list[str])
     """What has no place in a declaration, in words."""
 
 
@@ -91,7 +94,7 @@ class _Flattener:
         items = node.get("items")
         if isinstance(items, Mapping) and items:
             flat.items = self.node(items, refs, depth + 1)
-        if isinstance(prefix := node.get("prefixItems"), list):
+        if is_array(prefix := node.get("prefixItems")):
             flat.extras.append("items in order: " + ", ".join(self._in_words(p, refs, depth) for p in prefix))
         if isinstance(more := node.get("additionalProperties"), Mapping):
             flat.extras.append("any keys, each value: " + (self._in_words(more, refs, depth) if more else "anything"))
@@ -100,7 +103,7 @@ class _Flattener:
 
     def _resolved(self, schema: Any, refs: tuple[str, ...]) -> tuple[dict[str, Any], tuple[str, ...], bool]:
         """The schema with its references and `allOf` merged in; whether it is inside itself."""
-        node = dict(schema) if isinstance(schema, Mapping) else {}
+        node: JsonObject = dict(schema) if is_object(schema) else {}
         while isinstance(ref := node.pop("$ref", None), str):
             if ref in refs:
                 kept = {"type": self._target(ref).get("type", "object")}
@@ -119,8 +122,8 @@ class _Flattener:
         found: Any = self._root
         for name in ref.removeprefix("#").split("/")[1:]:
             key = name.replace("~1", "/").replace("~0", "~")
-            found = found.get(key, {}) if isinstance(found, Mapping) else {}
-        return dict(found) if isinstance(found, Mapping) else {}
+            found = found.get(key, {}) if is_object(found) else {}
+        return dict(found) if is_object(found) else {}
 
     def _guess(self, node: Mapping[str, Any], branches: list[Any], refs: tuple[str, ...]) -> str:
         """The type of a schema that names none; that of the first alternative of a union."""
@@ -128,7 +131,7 @@ class _Flattener:
             kinds = _kinds(self._merged(branch, refs))
             if kinds:
                 return kinds[0]
-        if isinstance(values := node.get("enum"), list) and values or "const" in node:
+        if is_array(values := node.get("enum")) and values or "const" in node:
             return _kind_of(values[0] if values else node["const"])
         if "properties" in node or "additionalProperties" in node:
             return "object"
@@ -150,8 +153,8 @@ class _Flattener:
 
 
 def _without_null(node: Mapping[str, Any]) -> tuple[list[Any], bool]:
-    branches = [b for key in ("anyOf", "oneOf") for b in (node.get(key) or ())]
-    kept = [b for b in branches if not (isinstance(b, Mapping) and (b.get("type") == "null" or b == {"const": None}))]
+    branches: list[Any] = [b for key in ("anyOf", "oneOf") for b in (node.get(key) or ())]
+    kept = [b for b in branches if not (is_object(b) and (b.get("type") == "null" or b == {"const": None}))]
     return kept, len(kept) < len(branches)
 
 
@@ -167,7 +170,7 @@ def _merge(one: dict[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 
 def _extras(node: Mapping[str, Any], flat: Flat) -> Iterator[str]:
     values = node.get("enum")
-    if isinstance(values, list) and values:
+    if is_array(values) and values:
         if flat.type == "string" and all(isinstance(v, str) for v in values if v is not None):
             flat.enum = [v for v in values if v is not None]
             flat.nullable = flat.nullable or None in values
@@ -182,16 +185,16 @@ def _extras(node: Mapping[str, Any], flat: Flat) -> Iterator[str]:
 
 def _kinds(node: Mapping[str, Any]) -> list[str]:
     kind = node.get("type")
-    return [str(k) for k in kind] if isinstance(kind, list) else [str(kind)] if kind else []
+    return [str(k) for k in kind] if is_array(kind) else [str(kind)] if kind else []
 
 
 def _kind_of(value: Any) -> str:
-    names = {bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
-    return names.get(type(value), "string")
+    names: dict[type[Any], str] = {bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
+    return names.get(type(value), "string")  # pyright: ignore[reportUnknownArgumentType]  # JSON
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if is_object(value) else {}
 
 
 def _json(value: Any) -> str:

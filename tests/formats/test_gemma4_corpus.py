@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from agentkit.messages import ToolCall
+from agentkit.model_backend.constraint.keywords import is_array, is_object
 from agentkit.model_backend.formats.gemma4_parse import Parser
 from agentkit.model_backend.formats.gemma4_pieces import Parsed, PieceDone
 from agentkit.model_backend.formats.gemma4_tokens import FUNCTION_GEMMA, Mark
@@ -102,9 +103,11 @@ def mutations(seed: int, count: int) -> Iterator[list[int]]:
 def leaves(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, list | dict):
-        for item in value.values() if isinstance(value, dict) else value:
+    elif is_array(value):
+        for item in value:
             yield from leaves(item)
+    elif is_object(value):
+        yield from leaves([*value.values()])
 
 
 def check_mutated(tokens: list[int]) -> int:

@@ -161,7 +161,7 @@ ANSWER = "<|channel>thought\nNow answer.\n<channel|>15 °C and sunny."
 
 
 def test_plain_chat() -> None:
-    messages = [SYSTEM, User("What is 17*3?")]
+    messages: list[Message] = [SYSTEM, User("What is 17*3?")]
     end = "<|turn>user\nWhat is 17*3?<turn|>\n<|turn>model\n"
     assert A.decode(render(A, messages)) == f"<bos><|turn>system\nYou are a helpful assistant.<turn|>\n{end}"
     assert A.decode(render(A, messages, thinking=True)) == (
@@ -216,7 +216,7 @@ def test_the_worked_example_of_function_gemma() -> None:
         },
     )
     call = ToolCall("get_weather", {"city": "Tokyo"})
-    messages = [User("Weather?"), Assistant((call,)), ToolResult("", "get_weather", {"t": 15})]
+    messages: list[Message] = [User("Weather?"), Assistant((call,)), ToolResult("", "get_weather", {"t": 15})]
     assert other.decode(render(other, messages, [tool])) == (
         "<bos><start_of_turn>developer\nYou can do function calling with the following functions:"
         "<start_function_declaration>declaration:get_weather{description:<escape>Weather<escape>,parameters:{properties:"

@@ -45,8 +45,15 @@ MARKERS = [
     "[multimodal]",
 ]
 WORDS = ["call:f{a:1}", "thought\n", "the", " of", "\n", "\n\n\n", "\t", "  ", "\u2581", "<", "|", ">", "<|", "|>", '"']
-PLANES = [(0x20, 0x7F), (0x80, 0x2FF), (0x400, 0x5FF), (0x2000, 0x2BFF), (0x4E00, 0x9FFF), (0xE000, 0xFFFF)]
-PLANES += [(plane << 16, (plane << 16) + 0xFFFF) for plane in range(1, 17)]
+PLANES = [
+    (0x20, 0x7F),
+    (0x80, 0x2FF),
+    (0x400, 0x5FF),
+    (0x2000, 0x2BFF),
+    (0x4E00, 0x9FFF),
+    (0xE000, 0xFFFF),
+    *((plane << 16, (plane << 16) + 0xFFFF) for plane in range(1, 17)),
+]
 
 
 def generated_text(choose: random.Random) -> str:

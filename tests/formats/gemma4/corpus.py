@@ -22,7 +22,7 @@ class Case:
 
 
 def corpus() -> list[Case]:
-    groups: list[dict[str, Any]] = YAML(typ="safe").load(Path(__file__).with_suffix(".yaml"))
+    groups: list[dict[str, Any]] = YAML(typ="safe").load(Path(__file__).with_suffix(".yaml"))  # pyright: ignore[reportUnknownMemberType]  # no stub
     return [
         Case(group["source"], case["tokens"], tuple(map(_piece, case["gives"])), tuple(case.get("notes", ())))
         for group in groups

@@ -51,7 +51,11 @@ def random_schema(seed: int, *, for_json: bool = False) -> JsonObject:
     schema = _object(choose, 2, for_json)
     if seed % 10 == 3:  # a tree
         schema["properties"]["tree"] = {"$ref": "#/$defs/tree"}
-        leaf = {"type": "object", "properties": {"v": {"type": "boolean"}, "next": {"type": "null"}}, "required": ["v"]}
+        leaf: JsonObject = {
+            "type": "object",
+            "properties": {"v": {"type": "boolean"}, "next": {"type": "null"}},
+            "required": ["v"],
+        }
         schema["$defs"] = {"tree": {**leaf, "properties": {**leaf["properties"], "next": {"$ref": "#/$defs/tree"}}}}
         schema["$defs"]["tree"]["additionalProperties"] = False
     return schema

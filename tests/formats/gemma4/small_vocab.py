@@ -33,7 +33,7 @@ class SmallVocab:
     """Like llama.cpp, it finds user-defined tokens in plain text too; only control tokens need ``special``."""
 
     table: TokenTable = GEMMA4
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
         specials = [*self.table.others, *self.table.texts.values()]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from agentkit.model_backend.constraint.keywords import is_array, is_object
 from agentkit.model_backend.formats.gemma4_tokens import Alphabet, Mark
 
 _BETWEEN_STRINGS = re.compile(r"([{,]\s*)([^\s{}\[\]:,\"'][^{}\[\]:,\"']*?)\s*:")
@@ -38,8 +39,8 @@ def read_strictly(alphabet: Alphabet, tokens: Sequence[int]) -> tuple[str, dict[
 def _with_strings(value: Any, texts: Sequence[str]) -> Any:
     if isinstance(value, str):
         return value[1:] if value.startswith("-") else texts[int(value)]
-    if isinstance(value, list):
+    if is_array(value):
         return [_with_strings(item, texts) for item in value]
-    if isinstance(value, dict):
+    if is_object(value):
         return {_with_strings(key, texts): _with_strings(item, texts) for key, item in value.items()}
     return value
