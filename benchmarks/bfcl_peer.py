@@ -49,7 +49,7 @@ def main(files: tuple[Path, ...], name: str, limit: int | None, as_json: bool) -
         click.echo(json.dumps([{"driver": key} | report_json("bfcl", name, rows) for key, rows in both.items()]))
         return
     for title, rows in both.items():
-        Console().print(table(f"{title}, {name}", rows))
+        Console(width=100).print(table(f"{title}, {name}", rows))
 
 
 def run(cases: list[Case], respond: Respondent) -> list[Outcome]:

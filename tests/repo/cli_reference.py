@@ -1,5 +1,6 @@
-"""Writes docs/cli.md from the commands themselves: `python tests/repo/cli_reference.py`."""
+"""Writes docs/cli.md, or another file, from the commands: `python tests/repo/cli_reference.py [FILE]`."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,15 +25,16 @@ def cli_reference() -> str:
     return HEAD + "".join(_sections(cli, ("agentkit",)))
 
 
-def _sections(command: click.Command, path: tuple[str, ...]) -> Iterator[str]:
-    context = click.Context(command, info_name=" ".join(path), terminal_width=100, max_content_width=100)
+def _sections(command: click.Command, path: tuple[str, ...], parent: click.Context | None = None) -> Iterator[str]:
+    settings = command.context_settings | {"terminal_width": 100, "max_content_width": 100}
+    context = click.Context(command, parent=parent, info_name=path[-1], **settings)
     yield f"\n## {' '.join(path)}\n\n```text\n{command.get_help(context)}\n```\n"
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             child = command.get_command(context, name)
             if child is not None and not child.hidden:
-                yield from _sections(child, (*path, name))
+                yield from _sections(child, (*path, name), context)
 
 
 if __name__ == "__main__":
-    PAGE.write_text(cli_reference(), encoding="utf-8")
+    (Path(sys.argv[1]) if len(sys.argv) > 1 else PAGE).write_text(cli_reference(), encoding="utf-8")

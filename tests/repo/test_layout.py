@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.repo.project import LINKED, ROOT, modules, pyproject
+from tests.repo.project import CODE_FOLDERS, LINKED, ROOT, modules, pyproject, python_files
 
 
 def test_every_package_is_named_in_pyproject() -> None:
@@ -38,9 +38,10 @@ def test_no_folder_is_importable_by_its_own_name(name: str, tmp_path: Path) -> N
 def test_no_file_is_imported_under_two_names() -> None:
     for name in modules():
         import_module(name)
+    ours = {str(path) for path in python_files(*CODE_FOLDERS, "tests")}
     names: dict[str, list[str]] = {}
     for name, module in list(sys.modules.items()):
         path = os.path.realpath(getattr(module, "__file__", None) or "")
-        if path.startswith(f"{ROOT}{os.sep}") and path.endswith(".py") and name != "__main__":
+        if path in ours and name != "__main__":
             names.setdefault(path, []).append(name)
     assert {path: found for path, found in names.items() if len(found) > 1} == {}
