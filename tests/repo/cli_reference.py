@@ -26,8 +26,9 @@ def cli_reference() -> str:
 
 
 def _sections(command: click.Command, path: tuple[str, ...], parent: click.Context | None = None) -> Iterator[str]:
-    settings = command.context_settings | {"terminal_width": 100, "max_content_width": 100}
-    context = click.Context(command, parent=parent, info_name=path[-1], **settings)
+    context = command.make_context(
+        path[-1], [], parent, resilient_parsing=True, terminal_width=100, max_content_width=100
+    )
     yield f"\n## {' '.join(path)}\n\n```text\n{command.get_help(context)}\n```\n"
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
