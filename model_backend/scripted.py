@@ -47,7 +47,7 @@ class ScriptedModel:
         self._seconds = seconds
         self.requests: list[TurnRequest] = []
         """The requests so far."""
-        self.info = ModelInfo(name="scripted", kind="scripted", context=context, thinks=thinks)
+        self.info: ModelInfo = ModelInfo(name="scripted", kind="scripted", context=context, thinks=thinks)
 
     async def turn(self, request: TurnRequest, emit: Emit | None = None) -> Turn:
         """Returns the next scripted turn, with its words emitted one by one."""

@@ -41,7 +41,7 @@ class ToolContext:
         self.run_id = run_id
         self.step_id = step_id
         self.idempotency_key = idempotency_key
-        self.workspace = Path.cwd() if workspace is None else workspace
+        self.workspace: Path = Path.cwd() if workspace is None else workspace
         self.state: dict[str, Any] = {} if state is None else state
         self._on_progress = on_progress
         self._cancelled = threading.Event()

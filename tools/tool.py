@@ -126,22 +126,24 @@ class FunctionTool(Tool, Generic[P, R]):
         _check_options(function, effect, timeout, isolation)
         self.function = function
         self.signature: Signature = read_signature(function, name=name, names=names or {})
-        self.name = self.signature.name
-        self.description = self.signature.docs.description if description is None else inspect.cleandoc(description)
+        self.name: str = self.signature.name
+        self.description: str = (
+            self.signature.docs.description if description is None else inspect.cleandoc(description)
+        )
         for p in self.signature.parameters:
             support_typed_dicts(p.annotation)
         support_typed_dicts(self.signature.result)
         self._arguments = Arguments(function, self.signature.parameters)
         self._results = Results(function, self.signature)
-        self.parameters = self._arguments.schema
-        self.returns = self._results.schema
-        self.effect = effect
-        self.timeout = timeout
-        self.isolation = isolation or self._default_isolation()
+        self.parameters: JsonObject = self._arguments.schema
+        self.returns: JsonObject | None = self._results.schema
+        self.effect: Effect = effect
+        self.timeout: float | None = timeout
+        self.isolation: Isolation = isolation or self._default_isolation()
         self._target: Target | None = None
         if self.isolation == "process":
             self._target = find_target(function, self.signature)
-        self.origin = place_of(function)
+        self.origin: str = place_of(function)
         functools.update_wrapper(self, underlying(function), updated=())
 
     def _default_isolation(self) -> Isolation:
