@@ -107,7 +107,7 @@ class Run:
         self._spec = spec
         self._record = record
         self._started = asyncio.get_running_loop().time()
-        self.model = spec.model.info if spec.model else ModelInfo(name="none", kind="scripted", context=0)
+        self.model: ModelInfo = spec.model.info if spec.model else ModelInfo(name="none", kind="scripted", context=0)
         self._ledger = Ledger(spec.limits, self.model.context)
         self._guard = CallGuard(spec.limits)
         self._tools = ToolRegistry(list(spec.tools))
