@@ -83,6 +83,11 @@ class TurnRequest:
     """The most output tokens of the turn, the thought not counted."""
     sampling: Sampling = Sampling()
 
+    @property
+    def callable_tools(self) -> tuple[ToolSpec, ...]:
+        """The tools that this turn may call."""
+        return tuple(tool for tool in self.tools if not self.only or tool.name in self.only)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:

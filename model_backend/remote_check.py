@@ -86,9 +86,9 @@ def _answer_problems(request: TurnRequest, reply: Reply) -> list[str]:
 
 
 def _call_problems(request: TurnRequest, call: RawCall) -> list[str]:
-    tool = next((tool for tool in request.tools if tool.name == call.name), None)
+    tool = next((tool for tool in request.callable_tools if tool.name == call.name), None)
     if tool is None:
-        known = ", ".join(tool.name for tool in request.tools) or "none"
+        known = ", ".join(tool.name for tool in request.callable_tools) or "none"
         return [f"there is no tool {call.name!r}; the tools are: {known}"]
     try:
         arguments = _arguments(call)

@@ -42,7 +42,7 @@ def request_body(request: TurnRequest, model: str) -> JsonObject:
                 "type": "function",
                 "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
             }
-            for tool in request.tools
+            for tool in request.callable_tools
         ]
         body["tool_choice"] = request.calls
         if request.max_calls == 1:

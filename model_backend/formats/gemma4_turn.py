@@ -177,8 +177,7 @@ class _Turn:
 
     def _call_grammar(self, answer: JsonObject | None = None) -> Grammar:
         tokens = CallTokens(self._ids[Mark.CALL], self._ids[Mark.CALL_END], self._ids[Mark.QUOTE])
-        only = self._request.only
-        tools = {tool.name: tool.parameters for tool in self._request.tools if not only or tool.name in only}
+        tools = {tool.name: tool.parameters for tool in self._request.callable_tools}
         calls = call_grammar(tools, tokens, max_calls=self._request.max_calls, answer=answer)
         self._notes += [f"checked after decoding: {what}" for what in calls.relaxed]
         return calls.grammar

@@ -71,7 +71,7 @@ class _Turn:
         self._thought = thought
         self._lark = lark
         self._never = never
-        self._tools = {tool.name: tool for tool in request.tools if not request.only or tool.name in request.only}
+        self._tools = {tool.name: tool for tool in request.callable_tools}
         self._settled = _settled_calls(request)
         self._left = request.max_tokens
         self._pieces: list[Piece] = []

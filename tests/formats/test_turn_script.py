@@ -191,3 +191,12 @@ def test_mistral_writes_one_list() -> None:
     assert whole.endswith(
         '[TOOL_CALLS] [{"name": "add", "arguments": {"a": 1}}, {"name": "add", "arguments": {"a": 2}}]'
     )
+
+
+def test_a_turn_that_may_call_one_tool_only_is_given_no_other() -> None:
+    request = replace(ASKED, calls="required", only=("read",), max_calls=1)
+    draft, _, asked = play(request, [call("read", 1)])
+    assert [piece.name for piece in draft.pieces if isinstance(piece, ToolCall)] == ["read"]
+    (segment,) = asked
+    assert "read" in segment.grammar.lark
+    assert "add" not in segment.grammar.lark

@@ -9,7 +9,7 @@ import pytest
 
 from agentkit.errors import UsageError
 from agentkit.messages import Assistant, Message, System, Text, Thought, ToolCall, ToolResult, User
-from agentkit.model_backend.base import Sampling, TurnRequest
+from agentkit.model_backend.base import Sampling, ToolSpec, TurnRequest
 from agentkit.model_backend.remote import RemoteModel
 from agentkit.model_backend.remote_http import base_url, key_header
 from agentkit.model_backend.remote_wire import request_body
@@ -96,6 +96,12 @@ def test_a_conversation_is_sent_as_the_protocol_says() -> None:
     assert sent[3] == {"role": "tool", "tool_call_id": "c1", "name": "weather", "content": '{"sky": "clear"}'}
     assert sent[4]["content"] == "Error: no such city"
     assert sent[5] == {"role": "assistant", "content": "Clear."}
+
+
+def test_tools_that_a_turn_may_not_call_are_not_sent() -> None:
+    tools = [ToolSpec(name=name, description="", parameters={"type": "object"}) for name in ("add", "read")]
+    request = TurnRequest(messages=[User("Do it.")], tools=tools, calls="required", only=("read",))
+    assert [t["function"]["name"] for t in request_body(request, "tiny")["tools"]] == ["read"]
 
 
 def test_only_sampling_that_was_chosen_is_sent() -> None:
