@@ -12,7 +12,7 @@ import jsonschema_rs
 from agentkit.bench.bfcl_cases import Case
 from agentkit.bench.bfcl_match import mismatch
 from agentkit.bench.report import Outcome
-from agentkit.errors import RunError
+from agentkit.errors import RunError, SchemaError
 from agentkit.messages import Message, System, ToolCall
 from agentkit.model_backend.base import Model, Sampling, ToolSpec, TurnRequest
 
@@ -36,7 +36,7 @@ class Answer:
 
 
 Respondent: TypeAlias = Callable[[Case], Awaitable[Answer]]
-"""Answers a case. May raise a `agentkit.errors.RunError`, which counts as a wrong answer."""
+"""Answers a case. A `RunError` or `SchemaError` that it raises counts as a wrong answer."""
 
 
 def conversation(case: Case) -> list[Message]:
@@ -71,7 +71,7 @@ async def run_cases(cases: Iterable[Case], respond: Respondent) -> AsyncIterator
         failure = ""
         try:
             answer = await respond(case)
-        except RunError as error:
+        except (RunError, SchemaError) as error:
             answer, failure = Answer(calls=(), tokens=0), str(error)
         yield Outcome(
             id=case.id,

@@ -10,7 +10,7 @@ import agentkit.cli.bench
 from agentkit.bench.bfcl import model_respondent, run_cases
 from agentkit.bench.bfcl_cases import Case, load_cases
 from agentkit.bench.report import Outcome, measure
-from agentkit.errors import ModelError
+from agentkit.errors import ModelError, SchemaError
 from agentkit.messages import Assistant, System, ToolCall, Usage
 from agentkit.model_backend.base import Turn
 from agentkit.model_backend.scripted import ScriptedModel, ScriptedTurn
@@ -69,6 +69,7 @@ def test_each_row_is_one_turn_that_has_to_call(tmp_path: Path) -> None:
         ([RIGHT, RIGHT], False, 2, 2),
         ("No.", False, 0, 0),
         (ModelError("the grammar refused a token"), False, 0, 0),
+        (SchemaError("no value fits"), False, 0, 0),
     ],
 )
 def test_a_turn_is_scored_and_its_calls_are_validated(
