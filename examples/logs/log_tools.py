@@ -9,7 +9,16 @@ from agentkit import ToolContext, ToolFailed, tool
 LINE = re.compile(r"(?P<time>\S+) (?P<level>[A-Z]+) +\[\w+\] (?P<message>.*)")
 
 
+class ErrorCounts(TypedDict):
+    """How many errors each service had."""
+
+    most_errors: str
+    errors: dict[str, int]
+
+
 class FirstError(TypedDict):
+    """When and with what a service failed first."""
+
     service: str
     time: str
     message: str
@@ -26,15 +35,15 @@ def errors(context: ToolContext, folder: str, service: str) -> list[tuple[str, s
 
 
 @tool(effect="pure")
-def count_errors(folder: str, context: ToolContext) -> dict[str, int]:
-    """Count the error lines of every service, most first.
+def count_errors(folder: str, context: ToolContext) -> ErrorCounts:
+    """Count the error lines of every service, and name the service with the most.
 
     Args:
-        folder: Folder of the logs, such as logs.
+        folder: Folder of the logs.
     """
     services = [p.stem for p in (context.workspace / folder).glob("*.log")]
     counts = Counter({service: len(errors(context, folder, service)) for service in services})
-    return dict(counts.most_common())
+    return {"most_errors": max(counts, key=lambda s: counts[s]), "errors": dict(counts)}
 
 
 @tool(effect="pure")
@@ -43,7 +52,7 @@ def first_error(folder: str, service: str, context: ToolContext) -> FirstError:
 
     Args:
         folder: Folder of the logs.
-        service: Name of the service, such as auth.
+        service: Name of the service.
     """
     found = errors(context, folder, service)
     if not found:
