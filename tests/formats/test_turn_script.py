@@ -198,5 +198,5 @@ def test_a_turn_that_may_call_one_tool_only_is_given_no_other() -> None:
     draft, _, asked = play(request, [call("read", 1)])
     assert [piece.name for piece in draft.pieces if isinstance(piece, ToolCall)] == ["read"]
     (segment,) = asked
-    assert r'\"read\"' in segment.grammar.lark
-    assert r'\"add\"' not in segment.grammar.lark
+    assert r"\"read\"" in segment.grammar.lark
+    assert r"\"add\"" not in segment.grammar.lark
