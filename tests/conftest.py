@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-import agentkit.model_backend  # noqa: F401  # sets what llama.cpp reads when a test loads it
+import agentkit.model_backend  # noqa: F401  # pyright: ignore[reportUnusedImport]  # sets what llama.cpp reads
 
 T = TypeVar("T")
 
