@@ -168,18 +168,18 @@ def test_a_file_that_offers_nothing_is_one_message_with_place_and_fix(tmp_path: 
 
 
 def test_what_is_not_there_is_named_with_the_nearest(tmp_path: Path) -> None:
-    write(tmp_path, "expense_tools.py", FILE)
+    write(tmp_path, "ledger_tools.py", FILE)
     (tmp_path / "folder.py").mkdir()
     write(tmp_path, "data.csv", "a,b\n")
     for source, message in [
-        ("./expnse_tools.py", "tool file './expnse_tools.py' is not there; did you mean 'expense_tools.py'?"),
+        ("./ldger_tools.py", "tool file './ldger_tools.py' is not there; did you mean 'ledger_tools.py'?"),
         ("./zzz.py", f"tool file './zzz.py' is not there; looked for {str((tmp_path / 'zzz.py').resolve())!r}"),
         ("./folder.py", "tool file './folder.py' is not there"),
         ("./data.csv", "tool file './data.csv' is not a Python file; give a file that ends in .py"),
-        ("expense_tools", "there is a file of that name: write './expense_tools.py'"),
+        ("ledger_tools", "there is a file of that name: write './ledger_tools.py'"),
         ("no.such.module", "there are no tools called 'no.such.module': no module and no entry point has that name"),
         ("agentkit.tools.files:raed_file", "'agentkit.tools.files:raed_file': 'raed_file' is not there; did you mean"),
-        ("./expense_tools.py:zzz", "'zzz' is not there; check the name after the colon"),
+        ("./ledger_tools.py:zzz", "'zzz' is not there; check the name after the colon"),
         ("", "there are no tools called ''"),
         (5, "5 is neither a tool nor a function"),
     ]:
