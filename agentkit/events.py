@@ -7,9 +7,13 @@ them and of nothing else. Field values are JSON or become JSON without loss.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, Literal, TypeAlias
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from agentkit.messages import JsonObject, JsonValue
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 __all__ = [
     "EVENT_TYPES",
@@ -223,9 +227,24 @@ def event_from_json(data: JsonObject) -> Event:
 
     Raises:
         KeyError: The kind is unknown.
-        TypeError: A field is missing.
+        ValueError: A field is missing or holds a value of the wrong type.
     """
     cls = EVENT_TYPES[data["kind"]]
     known = {f.name for f in fields(cls)}
-    values: dict[str, Any] = {k: v for k, v in data.items() if k in known}
-    return cls(**values)
+    from pydantic import ValidationError
+
+    try:
+        event: Event = _reader(cls.kind).validate_python({k: v for k, v in data.items() if k in known})
+    except ValidationError as e:
+        first = e.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{cls.kind}: {place}: {first['msg']}") from None
+    return event
+
+
+@cache
+def _reader(kind: str) -> TypeAdapter[Any]:
+    """Returns what checks the fields of one kind of event; a run's file may come from anywhere."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(EVENT_TYPES[kind])
