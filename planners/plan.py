@@ -5,16 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NewType
+from typing import Any, Literal, NewType, TypeAlias
 
 import networkx as nx
 
 from agentkit.errors import PlanError
 from agentkit.messages import JsonObject, JsonValue, is_array, is_object
 
-__all__ = ["Plan", "Ref", "Step", "StepId", "parse_refs", "render_refs"]
+__all__ = ["ITEM", "OnError", "Plan", "Ref", "Step", "StepId", "parse_refs", "render_refs"]
 
 StepId = NewType("StepId", str)
+
+ITEM = StepId("item")
+"""What references call the item at hand in a step that runs once for each: ``$item.name``. No step has this id."""
+
+OnError: TypeAlias = Literal["fail", "skip", "collect"]
+"""What becomes of a step with `Step.for_each` when an item fails.
+
+- ``fail``: the step fails, and items that have not begun are not run.
+- ``skip``: the result holds the items that succeeded.
+- ``collect``: the result holds every item, a failed one as ``{"error": message}``.
+"""
 
 _REF = re.compile(r"\$(?P<step>[A-Za-z_][A-Za-z0-9_-]*)(?P<path>(?:\.[A-Za-z_][A-Za-z0-9_-]*|\[\d+\])*)")
 _PART = re.compile(r"\.([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]")
@@ -57,6 +68,11 @@ class Step:
     tool: str
     args: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """JSON values in which a `Ref` may stand for any value, at any depth."""
+    for_each: Ref | None = None
+    """A list; the step runs once for each item, which its arguments call `ITEM`, and its result is the list of
+    results, in order."""
+    on_error: OnError = "fail"
+    """What an item that fails does to the step; without `for_each` of no meaning."""
     after: tuple[StepId, ...] = ()
     """Steps that must be done first though no data comes from them."""
     purpose: str = ""
@@ -64,8 +80,9 @@ class Step:
 
     @property
     def refs(self) -> tuple[Ref, ...]:
-        """The references in the arguments, in order."""
-        return tuple(_refs(self.args))
+        """The references to other steps, in order."""
+        refs = tuple(_refs(self.args))
+        return refs if self.for_each is None else (self.for_each, *(r for r in refs if r.step != ITEM))
 
     @property
     def needs(self) -> frozenset[StepId]:
@@ -84,8 +101,10 @@ class Plan:
         """Adds a step.
 
         Raises:
-            agentkit.errors.PlanError: The id is taken, or the step needs one that is not there.
+            agentkit.errors.PlanError: The id is taken or reserved, or the step needs one that is not there.
         """
+        if step.id == ITEM:
+            raise PlanError(f"a step can't be called {ITEM!r}: that is the item in a step with 'for_each'")
         if step.id in self.graph:
             raise PlanError(f"step {step.id!r} is there already; give each step its own id")
         if missing := sorted(n for n in step.needs if n not in self.graph):
@@ -115,6 +134,8 @@ class Plan:
         """Returns the steps as JSON objects, references written as text, as a task file has them."""
         return [
             {"id": s.id, "tool": s.tool, "args": render_refs(s.args)}
+            | ({"for_each": str(s.for_each)} if s.for_each else {})
+            | ({"on_error": s.on_error} if s.on_error != "fail" else {})
             | ({"after": list(s.after)} if s.after else {})
             | ({"purpose": s.purpose} if s.purpose else {})
             for s in self
