@@ -8,6 +8,7 @@ next round begins. Everything that happens is an event.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -163,7 +164,7 @@ class Run:
         """The steps that are done."""
         return self._executor.results
 
-    async def turn(self, request: TurnRequest) -> Turn:
+    async def turn(self, request: TurnRequest, on_part: Callable[[JsonValue], None] | None = None) -> Turn:
         """Takes a model turn within the limits."""
         model = self._spec.model
         if model is None:
@@ -176,6 +177,10 @@ class Run:
         self.emit(TurnStarted(turn=number, prompt_tokens=prompt_tokens, context=self.model.context, messages=new))
 
         def on_delta(delta: Delta) -> None:
+            if delta.kind == "part":
+                if on_part is not None:
+                    on_part(json.loads(delta.text))
+                return
             self.emit(PieceDelta(turn=number, piece=delta.kind, text=delta.text, tokens=delta.tokens))
 
         turn = await model.turn(request, on_delta)

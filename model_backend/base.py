@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
-from agentkit.messages import Assistant, JsonObject, Message, Usage
+from agentkit.messages import Assistant, JsonObject, JsonValue, Message, Usage
 
 __all__ = [
     "CallPolicy",
@@ -18,6 +18,7 @@ __all__ = [
     "Emit",
     "Model",
     "ModelInfo",
+    "Parts",
     "Sampling",
     "ToolSpec",
     "Turn",
@@ -30,6 +31,13 @@ CallPolicy: TypeAlias = Literal["auto", "none", "required"]
 
 TurnStop: TypeAlias = Literal["calls", "answer", "length"]
 """Why a turn ended: it made calls, it answered, or it ran out of tokens."""
+
+
+Parts: TypeAlias = Callable[[Sequence[JsonValue]], JsonObject | None]
+"""Gives the JSON Schema of the next part of an answer from the parts before it; ``None`` ends the answer.
+
+Called between segments of decoding, on the thread that decodes, so it has to be quick and must not touch
+what others change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +87,9 @@ class TurnRequest:
     """Budget of the thought, in tokens; 0 turns thinking off."""
     output: JsonObject | None = None
     """JSON Schema that the answer (when the turn is not calls) must fit; ``None`` for free text."""
+    parts: Parts | None = None
+    """Makes the turn an answer of JSON values, one a line, each under a schema that depends on those before. A
+    `Delta` of the kind ``part`` tells of each as soon as it is whole. Only for models that are not remote."""
     max_tokens: int = 2048
     """The most output tokens of the turn, the thought not counted."""
     sampling: Sampling = Sampling()
@@ -93,7 +104,8 @@ class TurnRequest:
 class Delta:
     """A bit of a turn while it is decoded, for people to watch."""
 
-    kind: Literal["thought", "text", "call"]
+    kind: Literal["thought", "text", "call", "part"]
+    """``part``: a whole JSON value of an answer in `Parts`, whose text was told of already."""
     text: str
     tokens: int = 1
     """Output tokens this bit stands for."""

@@ -67,6 +67,9 @@ class Constrained:
     """Tokens at the end of the context with which the grammar's text begins: what was decoded before it was
     known what it would be. They are shown with this segment; `Decoded.text` begins with them, `Decoded.tokens`
     does not."""
+    is_part: bool = False
+    """Whether this is a part of an answer in parts: people are shown the text as ever, and the planner is told of
+    the whole when it is complete."""
 
 
 Segment: TypeAlias = Literal | Free | Constrained

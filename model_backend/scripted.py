@@ -5,15 +5,29 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
-from agentkit.messages import Assistant, Message, Piece, Text, Thought, ToolCall, ToolResult, Usage
+from agentkit.messages import Assistant, JsonValue, Message, Piece, Text, Thought, ToolCall, ToolResult, Usage
 from agentkit.model_backend.base import Delta, Emit, ModelInfo, Turn, TurnRequest
+from agentkit.model_backend.constraint.validation import validate
 
-__all__ = ["ScriptedModel", "ScriptedTurn"]
+__all__ = ["ScriptedModel", "ScriptedParts", "ScriptedTurn"]
 
-ScriptedTurn: TypeAlias = "str | ToolCall | Sequence[Piece] | Turn | Exception | Callable[[TurnRequest], ScriptedTurn]"
-"""One turn: text, a call, several pieces, a whole `Turn`, an error to raise, or a function of the request."""
+ScriptedTurn: TypeAlias = (
+    "str | ToolCall | Sequence[Piece] | ScriptedParts | Turn | Exception | Callable[[TurnRequest], ScriptedTurn]"
+)
+"""One turn: text, a call, several pieces, parts, a whole `Turn`, an error to raise, or a function of the request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptedParts:
+    """A turn that is an answer in parts."""
+
+    parts: Sequence[JsonValue]
+    seconds: float = 0.0
+    """How long each part takes, on the event loop's clock."""
+    thought: str = ""
 
 
 class ScriptedModel:
@@ -60,6 +74,8 @@ class ScriptedModel:
             scripted = scripted(request)
         if isinstance(scripted, Exception):
             raise scripted
+        if isinstance(scripted, ScriptedParts):
+            return self._make(request, await _say_parts(request, scripted, emit))
         turn = scripted if isinstance(scripted, Turn) else self._make(request, scripted)
         if emit is not None:
             for piece in turn.message.pieces:
@@ -96,6 +112,23 @@ class ScriptedModel:
             output_seconds=self._seconds,
         )
         return Turn(message=message, stop="calls" if message.calls else "answer", usage=usage)
+
+
+async def _say_parts(request: TurnRequest, scripted: ScriptedParts, emit: Emit | None) -> Sequence[Piece]:
+    """Says the parts one by one; each has to fit the schema that the request gives for it."""
+    assert request.parts is not None, "the script has parts, and the request asks for none"
+    for i, part in enumerate(scripted.parts):
+        schema = request.parts(scripted.parts[:i])
+        assert schema is not None, f"the answer ended before part {i + 1} of the script: {part!r}"
+        problems = validate(schema, part)
+        assert not problems, f"part {i + 1} of the script does not fit: {'; '.join(map(str, problems))}"
+        await asyncio.sleep(scripted.seconds)
+        if emit is not None:
+            emit(Delta(kind="text", text=json.dumps(part) + "\n"))
+            emit(Delta(kind="part", text=json.dumps(part), tokens=0))
+    assert request.parts(scripted.parts) is None, "the answer is not whole after the last part of the script"
+    text = Text("\n".join(map(json.dumps, scripted.parts)))
+    return (Thought(scripted.thought), text) if scripted.thought else (text,)
 
 
 def _emit_words(piece: Piece, emit: Emit) -> None:

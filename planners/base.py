@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -89,8 +89,13 @@ class PlanningContext(Protocol):
         """Records something that a reader of the trace should know, under a short name."""
         ...
 
-    async def turn(self, request: TurnRequest) -> Turn:
-        """Takes a model turn within the run's limits, recorded as events."""
+    async def turn(self, request: TurnRequest, on_part: Callable[[JsonValue], None] | None = None) -> Turn:
+        """Takes a model turn within the run's limits, recorded as events.
+
+        Args:
+            request: What is asked.
+            on_part: Called with each part of an answer in parts as soon as it is whole.
+        """
         ...
 
 

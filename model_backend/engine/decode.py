@@ -164,6 +164,8 @@ class Decoder(Generic[T]):
         if stop == "length" and matcher.complete:
             stop = "complete"
         self._show(segment.kind, stream.finish())
+        if segment.is_part and stop == "complete":
+            self._emit(Delta(kind="part", text=stream.text, tokens=0))
         return Decoded(text=stream.text, tokens=tuple(self.tokens[first:]), stop=stop)
 
     def _left(self) -> int:

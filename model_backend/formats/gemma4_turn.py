@@ -18,6 +18,7 @@ from agentkit.model_backend.formats.gemma4_loops import runaway
 from agentkit.model_backend.formats.gemma4_parse import parse
 from agentkit.model_backend.formats.gemma4_pieces import Parsed
 from agentkit.model_backend.formats.gemma4_tokens import Alphabet, Mark
+from agentkit.model_backend.formats.parts import joined, write_parts
 from agentkit.model_backend.script import Constrained, Decoded, Free, Grammar, Kind, Literal, Script, Segment
 
 __all__ = ["turn_script"]
@@ -59,7 +60,11 @@ class _Turn:
         request = self._request
         if self._alphabet.table.thinks:
             yield from self._begin()
-        if request.calls == "required" and request.tools:
+        if request.parts is not None:
+            decoded = joined((yield from write_parts(request.parts, max_tokens=self._left)))
+            self._tokens += decoded.tokens
+            self._cut = decoded.stop == "length"
+        elif request.calls == "required" and request.tools:
             yield from self._constrained(self._call_grammar())
         elif request.output is not None:
             yield from self._answer(request.output)

@@ -25,6 +25,7 @@ from agentkit.model_backend.constraint import json_schema_grammar
 from agentkit.model_backend.constraint.grammar import json_schema_expression
 from agentkit.model_backend.formats.base import Draft
 from agentkit.model_backend.formats.call_style import CallStyle
+from agentkit.model_backend.formats.parts import joined, write_parts
 from agentkit.model_backend.script import Constrained, Decoded, Free, Grammar, Kind, Literal, Script, Segment
 
 __all__ = ["turn_script"]
@@ -82,7 +83,10 @@ class _Turn:
         request = self._request
         if request.thinking:
             yield from self._think()
-        if request.calls == "required" and self._tools:
+        if request.parts is not None:
+            decoded = yield from write_parts(request.parts, max_tokens=self._left)
+            yield from self._finish_answer(joined(decoded))
+        elif request.calls == "required" and self._tools:
             yield from self._must_call()
         elif request.calls == "auto" and self._tools and request.output is not None:
             yield from self._call_or_output(request.output)
