@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EVENT_TYPES",
     "Event",
+    "ItemFinished",
     "PieceDelta",
     "RunFinished",
     "RunStarted",
@@ -141,6 +142,10 @@ class StepAdded(Event):
     """References written as ``$step.path``."""
     after: list[str]
     purpose: str
+    for_each: str = ""
+    """The list whose items the step runs for, written as ``$step.path``; empty when it runs once."""
+    on_error: Literal["fail", "skip", "collect"] = "fail"
+    """What an item that fails does to the step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +156,25 @@ class StepStarted(Event):
     id: str
     tool: str
     args: JsonObject
-    """With references replaced by values."""
+    """With references replaced by values; those to the item at hand stay, because there are many."""
     attempt: int = 1
+    items: int | None = None
+    """How many items the step runs for; ``None`` when it runs once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemFinished(Event):
+    """A step that runs once for each item of a list is done with one; its result is part of the step's."""
+
+    kind: ClassVar[str] = "item_finished"
+    id: str
+    """The step."""
+    index: int
+    """Place of the item in the list, counted from 0."""
+    ok: bool
+    error: str
+    """Why there is no result; empty when there is one."""
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +184,8 @@ class StepProgress(Event):
     kind: ClassVar[str] = "step_progress"
     id: str
     message: JsonValue
+    item: int | None = None
+    """For which item of a list the tool runs, counted from 0; ``None`` when the step runs once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +234,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         StepAdded,
         StepStarted,
         StepProgress,
+        ItemFinished,
         StepFinished,
         Warned,
         RunFinished,

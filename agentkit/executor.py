@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agentkit.errors import PlanError, ToolSignal, ToolTimeout
-from agentkit.events import Event, StepFinished, StepProgress, StepStarted
+from agentkit.calls import Caller, resolve_refs
+from agentkit.errors import PlanError
+from agentkit.events import Event, ItemFinished, StepFinished, StepStarted
+from agentkit.for_each import Items, items_of
 from agentkit.handles import preview
 from agentkit.limits import Limits
 from agentkit.messages import JsonObject, JsonValue
 from agentkit.planners.base import StepResult
-from agentkit.planners.plan import Plan, Ref, Step, StepId
-from agentkit.tools.context import ToolContext
+from agentkit.planners.plan import ITEM, Plan, Ref, Step, StepId
+from agentkit.ready_queue import ReadyQueue
 from agentkit.tools.registry import ToolRegistry
 
 __all__ = ["Executor"]
@@ -27,27 +28,54 @@ class Executor:
     """Runs the steps of a plan that grows, several at the same time.
 
     A step that fails does not end the run: its result says what went wrong, and steps that need it
-    are not started but fail in turn.
+    are not started but fail in turn. A step with `for_each` makes a call for each item of a list, and
+    these share the run's room for calls with all others.
     """
 
     def __init__(
-        self, *, run_id: str, tools: ToolRegistry, limits: Limits, workspace: Path, emit: Callable[[Event], None]
+        self,
+        *,
+        run_id: str,
+        tools: ToolRegistry,
+        limits: Limits,
+        workspace: Path,
+        emit: Callable[[Event], None],
+        admit_items: Callable[[Step, int], None],
     ) -> None:
+        """Prepares to run steps.
+
+        Args:
+            run_id: The run.
+            tools: What steps may call; it may grow.
+            limits: How many calls may run at a time, and what counts as a large result.
+            workspace: The folder that tools may work in.
+            emit: Called with everything that happens, on the event loop's thread.
+            admit_items: Called with a step and the number of its items before the first of them begins; what
+                it raises ends the run.
+        """
         self.plan = Plan()
         self.results: dict[StepId, StepResult] = {}
-        self.state: dict[str, Any] = {}
-        """What tools share during the run."""
-        self._run_id = run_id
-        self._tools = tools
+        self.handles: set[StepId] = set()
+        """Steps whose results are too large to be shown whole."""
+        self._caller = Caller(run_id=run_id, tools=tools, workspace=workspace, emit=emit)
         self._limits = limits
-        self._workspace = workspace
         self._emit = emit
-        self._slots = asyncio.Semaphore(limits.parallel)
+        self._admit_items = admit_items
+        self._missing: dict[StepId, int] = {}
+        """How many of the steps that a step needs are not done."""
         self._same_as: dict[StepId, StepId] = {}
-        self._tasks: dict[StepId, asyncio.Task[None]] = {}
+        self._ready = ReadyQueue(self.plan)
+        self._items: dict[StepId, Items] = {}
+        self._calls: set[asyncio.Task[None]] = set()
+        self._room = limits.parallel
+        self._woken = False
+        self._stopped = False
+        self._fault: BaseException | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def add(self, step: Step, *, same_as: StepId | None = None) -> None:
-        """Adds a step to the plan, and starts it when nothing it needs is missing.
+        """Adds a step to the plan; it starts when nothing it needs is missing and there is room.
 
         Args:
             step: The step.
@@ -55,101 +83,190 @@ class Executor:
 
         Raises:
             agentkit.errors.PlanError: The step does not fit the plan.
+            agentkit.errors.LimitReached: An earlier step has more items than the run may make calls.
         """
+        if self._fault is not None:
+            raise self._fault
         if same_as is not None:
             step = replace(step, after=(*step.after, same_as))
             self._same_as[step.id] = same_as
         self.plan.add(step)
-        self._start_if_ready(step)
-
-    def settle(self, result: StepResult) -> None:
-        """Records how a step ended, and starts what waited for it."""
-        self.results[result.id] = result
-        for waiting in self.plan.graph.successors(result.id):
-            self._start_if_ready(self.plan[waiting])
+        missing = self._missing[step.id] = sum(need not in self.results for need in step.needs)
+        if not missing and (result := self._release(step)) is not None:
+            self._settle(result)
 
     async def settled(self) -> None:
-        """Waits until no step is running or can be started."""
-        while self._tasks:
-            await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+        """Waits until no step is running or can be started.
+
+        Raises:
+            agentkit.errors.LimitReached: A step has more items than the run may make calls.
+            Exception: What `emit` raised.
+        """
+        if self._fault is None:
+            await self._idle.wait()
+        if self._fault is not None:
+            raise self._fault
 
     async def cancel(self) -> None:
-        """Stops what is running, and waits until it has stopped."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Stops what is running, starts nothing more, and waits until everything has stopped."""
+        self._stopped = True
+        for call in self._calls:
+            call.cancel()
+        while self._calls:
+            await asyncio.wait(self._calls)
 
-    def _start_if_ready(self, step: Step) -> None:
-        if step.id in self._tasks or step.id in self.results or not step.needs <= self.results.keys():
+    # From one step to the next.
+
+    def _settle(self, result: StepResult) -> None:
+        """Records how a step ended, and releases what waited for nothing else."""
+        ended = deque([result])  # and not by recursion: a failure may go through thousands of steps
+        while ended:
+            result = ended.popleft()
+            self.results[result.id] = result
+            handle = result.id if result.id in self.handles else ""
+            self._emit(
+                StepFinished(
+                    id=result.id,
+                    tool=result.tool,
+                    ok=result.ok,
+                    value=result.value,
+                    seconds=result.seconds,
+                    handle=handle,
+                )
+            )
+            for waiting in self.plan.graph.adj[result.id]:
+                self._missing[waiting] -= 1
+                if not self._missing[waiting] and (next_one := self._release(self.plan[waiting])) is not None:
+                    ended.append(next_one)
+
+    def _release(self, step: Step) -> StepResult | None:
+        """Lets a step start whose needs are done; returns how it ended when there is nothing to call."""
+        failed = min((need for need in step.needs if not self.results[need].ok), default=None)
+        if failed is not None:
+            value = f"not run, because step {failed!r} failed"
+            return StepResult(id=step.id, tool=step.tool, value=value, ok=False, shown=value)
+        if (same := self._same_as.get(step.id)) is not None:
+            earlier = self.results[same]
+            note = f"this call was made already (step {same}); this is its result again, use it or go on"
+            shown: JsonObject = {"note": note, "result": earlier.shown}
+            return StepResult(id=step.id, tool=step.tool, value=earlier.value, ok=True, shown=shown)
+        if not self._stopped:
+            self._ready.push(step.id)
+            self._idle.clear()
+            self._wake()
+        return None
+
+    def _wake(self) -> None:
+        """Starts calls soon, and not now: of the steps that are added at once, the most urgent comes first."""
+        if not self._woken:
+            self._woken = True
+            asyncio.get_running_loop().call_soon(self._dispatch)
+
+    def _dispatch(self) -> None:
+        """Starts calls while there is room."""
+        self._woken = False
+        try:
+            while self._room and self._ready and not self._stopped:
+                self._start(self.plan[self._ready.pop()])
+        except Exception as error:
+            self._give_up(error)
+        if not self._calls and not self._ready:
+            self._idle.set()
+
+    def _start(self, step: Step) -> None:
+        """Starts a step's call, or the next one of its items."""
+        if step.for_each is None:
+            self._spawn(self._run(step), f"step {step.id}")
             return
-        failed = [need for need in sorted(step.needs) if not self.results[need].ok]
-        if failed:
-            value = f"not run, because step {failed[0]!r} failed"
-            self._finish(step, StepResult(id=step.id, tool=step.tool, value=value, ok=False, shown=value))
+        if step.id not in self._items and not self._open(step, step.for_each):
             return
-        self._tasks[step.id] = asyncio.create_task(self._run(step), name=f"step {step.id}")
+        items = self._items[step.id]
+        if items.waiting:
+            index = items.begin()
+            self._spawn(self._run_item(step, items, index), f"step {step.id}[{index}]")
+        if items.waiting:
+            self._ready.push(step.id)
+
+    def _spawn(self, call: Coroutine[Any, Any, None], name: str) -> None:
+        self._room -= 1
+        task = asyncio.create_task(call, name=name)
+        self._calls.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, call: asyncio.Task[None]) -> None:
+        self._calls.remove(call)
+        self._room += 1
+        if not call.cancelled() and (error := call.exception()) is not None:
+            self._give_up(error)
+        self._dispatch()
+
+    def _give_up(self, error: BaseException) -> None:
+        """Starts nothing more, and lets the run know why: the error is not one of a tool."""
+        self._fault = self._fault or error
+        self._stopped = True
+        self._idle.set()
+
+    # What a step does.
 
     async def _run(self, step: Step) -> None:
+        started = self._now()
         try:
-            async with self._slots:
-                started = asyncio.get_running_loop().time()
-                ok, value = await self._call(step)
-                seconds = asyncio.get_running_loop().time() - started
-        finally:
-            del self._tasks[step.id]
-        shown, is_whole = preview(step.id, value, self._limits.result_chars)
-        result = StepResult(id=step.id, tool=step.tool, value=value, ok=ok, seconds=seconds, shown=shown)
-        self._finish(step, result, handle="" if is_whole else step.id)
+            arguments: JsonObject = resolve_refs(step.args, self._look_up)
+        except PlanError as e:
+            self._finish(step, started, ok=False, value=str(e))
+            return
+        self._emit(StepStarted(id=step.id, tool=step.tool, args=arguments))
+        ok, value = await self._caller.call(step, arguments)
+        self._ready.learn(step.tool, self._now() - started)
+        self._finish(step, started, ok=ok, value=value)
 
-    def _finish(self, step: Step, result: StepResult, *, handle: str = "") -> None:
-        self._emit(
-            StepFinished(
-                id=step.id, tool=step.tool, ok=result.ok, value=result.value, seconds=result.seconds, handle=handle
+    def _open(self, step: Step, ref: Ref) -> bool:
+        """Finds the items of a step; returns whether there are some to run."""
+        started = self._now()
+        try:
+            items = Items(step, items_of(ref, self.results[ref.step].value), started=started)
+            # Also finds out whether references to other steps lead somewhere, before the first item is run.
+            arguments = resolve_refs(step.args, lambda r: str(r) if r.step == ITEM else self._look_up(r))
+        except PlanError as e:
+            self._finish(step, started, ok=False, value=str(e))
+            return False
+        self._admit_items(step, len(items))
+        self._emit(StepStarted(id=step.id, tool=step.tool, args=arguments, items=len(items)))
+        missing = self._caller.missing(step.tool)
+        if missing is not None or not len(items):
+            self._finish(step, started, ok=missing is None, value=missing or [])
+            return False
+        self._items[step.id] = items
+        return True
+
+    async def _run_item(self, step: Step, items: Items, index: int) -> None:
+        started = self._now()
+        try:
+            arguments: JsonObject = resolve_refs(
+                step.args, lambda r: r.resolve(items[index]) if r.step == ITEM else self._look_up(r)
             )
+            ok, value = await self._caller.call(step, arguments, index)
+        except PlanError as e:
+            ok, value = False, str(e)
+        seconds = self._now() - started
+        self._ready.learn(step.tool, seconds)
+        items.end(index, ok=ok, value=value)
+        self._emit(ItemFinished(id=step.id, index=index, ok=ok, error="" if ok else str(value), seconds=seconds))
+        if not items.running and not items.waiting:
+            ok, value = items.outcome()
+            self._finish(step, items.started, ok=ok, value=value)
+
+    def _look_up(self, ref: Ref) -> JsonValue:
+        return ref.resolve(self.results[ref.step].value)
+
+    def _finish(self, step: Step, started: float, *, ok: bool, value: JsonValue) -> None:
+        shown, is_whole = preview(step.id, value, self._limits.result_chars)
+        if not is_whole:
+            self.handles.add(step.id)
+        self._settle(
+            StepResult(id=step.id, tool=step.tool, value=value, ok=ok, seconds=self._now() - started, shown=shown)
         )
-        self.settle(result)
 
-    async def _call(self, step: Step) -> tuple[bool, JsonValue]:
-        """Calls the step's tool; whatever happens becomes a value for the model."""
-        if earlier := self._same_as.get(step.id):
-            note = f"this call was made already (step {earlier}); this is its result again, use it or go on"
-            return True, {"note": note, "result": self.results[earlier].value}
-        try:
-            arguments: JsonObject = self._resolve(step.args)
-            self._emit(StepStarted(id=step.id, tool=step.tool, args=arguments))
-            if step.tool not in self._tools:
-                return False, self._no_such_tool(step.tool)
-            return True, await self._tools.get(step.tool).invoke(arguments, self._context(step))
-        except (ToolSignal, ToolTimeout, PlanError) as e:
-            return False, str(e)
-        except Exception as e:
-            return False, f"{type(e).__name__}: {e}"
-
-    def _no_such_tool(self, name: str) -> str:
-        nearest = self._tools.nearest(name)
-        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-        return f"there is no tool {name!r}; {hint}the tools are: {', '.join(self._tools.names)}"
-
-    def _resolve(self, value: Any) -> Any:
-        """Returns the value with references replaced by what they refer to, never by text."""
-        match value:
-            case Ref():
-                return value.resolve(self.results[value.step].value)
-            case dict():
-                return {k: self._resolve(v) for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType]
-            case list():
-                return [self._resolve(v) for v in value]  # pyright: ignore[reportUnknownVariableType]
-            case _:
-                return value
-
-    def _context(self, step: Step) -> ToolContext:
-        key = hashlib.sha256(json.dumps([self._run_id, step.id, 1]).encode()).hexdigest()
-        return ToolContext(
-            run_id=self._run_id,
-            step_id=step.id,
-            idempotency_key=key,
-            workspace=self._workspace,
-            state=self.state,
-            on_progress=lambda message: self._emit(StepProgress(id=step.id, message=message)),
-        )
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -21,9 +22,9 @@ MIN_OUTPUT = 64
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    key: str
     step: StepId
-    effectful: bool
+    number: int
+    """Of the call, counted from 1."""
 
 
 class CallGuard:
@@ -36,7 +37,11 @@ class CallGuard:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._made: list[_Made] = []
+        self._calls = 0
+        self._made: defaultdict[str, list[_Made]] = defaultdict(list)
+        """The steps that make a call, by tool and arguments."""
+        self._effects: list[tuple[str, int]] = []
+        """The last effectful call and the last one that is another, each with its number."""
 
     def admit(self, step: Step, *, pure: bool, results: Mapping[StepId, StepResult]) -> StepId | None:
         """Admits a step, or names the earlier step whose result stands for it.
@@ -52,21 +57,43 @@ class CallGuard:
         Raises:
             agentkit.errors.LimitReached: The limit on calls or on repetitions is reached.
         """
-        if len(self._made) >= self._limits.calls:
+        if self._calls >= self._limits.calls:
             raise LimitReached(f"the run made {self._limits.calls} calls, its limit", reason="call_limit")
-        key = f"{step.tool} {json.dumps(render_refs(step.args), sort_keys=True)}"
-        same = [i for i, made in enumerate(self._made) if made.key == key]
+        key = f"{step.tool} {step.for_each} {step.on_error} {json.dumps(render_refs(step.args), sort_keys=True)}"
+        same = self._made[key]
         if len(same) >= self._limits.repeats:
             raise LimitReached(
                 f"the model asked for the same call of {step.tool!r} {len(same) + 1} times", reason="repeated_calls"
             )
-        self._made.append(_Made(key, step.id, not pure))
-        if not same:
+        self._calls += 1
+        earlier = same[-1] if same else None
+        changed = earlier is not None and any(k != key and number > earlier.number for k, number in self._effects)
+        same.append(_Made(step.id, self._calls))
+        if not pure:
+            self._effects = [(key, self._calls), *[e for e in self._effects if e[0] != key][:1]]
+        if earlier is None or changed:
             return None
-        earlier = self._made[same[-1]]
-        changed = any(made.effectful and made.key != key for made in self._made[same[-1] : -1])
         failed = earlier.step in results and not results[earlier.step].ok
-        return None if changed or failed else earlier.step
+        return None if failed else earlier.step
+
+    def admit_items(self, step: Step, count: int) -> None:
+        """Admits the calls of a step that runs once for each item, all or none; it was itself counted as one.
+
+        Args:
+            step: The step.
+            count: How many items it has.
+
+        Raises:
+            agentkit.errors.LimitReached: With them the run would make more calls than its limit.
+        """
+        left = self._limits.calls - self._calls + 1
+        if count > left:
+            raise LimitReached(
+                f"step {step.id!r} would call {step.tool!r} for {count:,} items, and {left:,} of the run's limit of "
+                f"{self._limits.calls:,} calls {'is' if left == 1 else 'are'} left; raise the limit on calls",
+                reason="call_limit",
+            )
+        self._calls += max(count - 1, 0)
 
 
 class Ledger:

@@ -18,11 +18,11 @@ class Limits:
     turns: int = 25
     """Model turns. Stops with ``turn_limit``."""
     calls: int = 50
-    """Tool calls. Stops with ``call_limit``."""
+    """Tool calls; a step with ``for_each`` makes one for each item. Stops with ``call_limit``."""
     tokens: int = 200_000
     """Prompt and output tokens of all turns together. Stops with ``token_limit``."""
     parallel: int = 8
-    """Tool calls that run at the same time."""
+    """Tool calls that run at the same time, those for the items of a list included."""
     repeats: int = 3
     """How often the same call with the same arguments may be asked for. Stops with ``repeated_calls``."""
     result_chars: int = 6_000

@@ -113,7 +113,12 @@ class Run:
         self._guard = CallGuard(spec.limits)
         self._tools = ToolRegistry(list(spec.tools))
         self._executor = Executor(
-            run_id=spec.run_id, tools=self._tools, limits=spec.limits, workspace=spec.workspace, emit=self.emit
+            run_id=spec.run_id,
+            tools=self._tools,
+            limits=spec.limits,
+            workspace=spec.workspace,
+            emit=self.emit,
+            admit_items=self._guard.admit_items,
         )
         self._messages: list[Message] = []
         self.result: Result | None = None
@@ -291,7 +296,13 @@ class Run:
         earlier = self._guard.admit(step, pure=pure, results=self.results)
         self.emit(
             StepAdded(
-                id=step.id, tool=step.tool, args=render_refs(step.args), after=list(step.after), purpose=step.purpose
+                id=step.id,
+                tool=step.tool,
+                args=render_refs(step.args),
+                after=list(step.after),
+                purpose=step.purpose,
+                for_each=str(step.for_each or ""),
+                on_error=step.on_error,
             )
         )
         if earlier is not None:
@@ -300,7 +311,7 @@ class Run:
 
     def _offer_read_result(self) -> None:
         """Adds the tool that reads large results, once there is one to read."""
-        if READ_RESULT in self._tools or all(r.shown == r.value for r in self.results.values()):
+        if READ_RESULT in self._tools or not self._executor.handles:
             return
         results = self.results
 
