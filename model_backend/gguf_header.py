@@ -20,7 +20,7 @@ from typing import Any
 
 from agentkit.errors import ModelUnavailable
 
-__all__ = ["GgufHeader", "check_gguf"]
+__all__ = ["GgufArray", "GgufHeader", "check_gguf"]
 
 _MAX_TENSORS = 65_536
 _MAX_KEYS = 65_536
@@ -61,6 +61,17 @@ _FOREIGN = (
 
 
 @dataclass(frozen=True, slots=True)
+class GgufArray:
+    """Where a metadata array stands in the file; `agentkit.model_backend.gguf_arrays` reads it."""
+
+    kind: int
+    """GGUF's number for the type of its values."""
+    count: int
+    offset: int
+    """Byte at which the first value begins."""
+
+
+@dataclass(frozen=True, slots=True)
 class GgufHeader:
     """What the header of a GGUF file says."""
 
@@ -69,6 +80,10 @@ class GgufHeader:
     """Number of tensors."""
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
     """Scalars and strings by key; of an array only its length."""
+    arrays: dict[str, GgufArray] = field(default_factory=dict[str, GgufArray])
+    """The metadata that is an array, by key."""
+    parameters: int = 0
+    """Numbers in all tensors together."""
 
 
 def check_gguf(path: Path) -> GgufHeader:
@@ -121,6 +136,8 @@ class _Reader:
         self.data = data
         self.size = len(data)
         self.at = 0
+        self.arrays: dict[str, GgufArray] = {}
+        self.parameters = 0
 
     def header(self) -> GgufHeader:
         self._magic()
@@ -140,7 +157,7 @@ class _Reader:
         if not tensors:
             raise _Bad("has no tensors: a vocabulary alone, not a model")
         self._tensors(tensors, metadata.get("general.alignment", 32))
-        return GgufHeader(version, tensors, metadata)
+        return GgufHeader(version, tensors, metadata, self.arrays, self.parameters)
 
     def _metadata(self, count: int) -> dict[str, Any]:
         metadata: dict[str, Any] = {}
@@ -149,7 +166,11 @@ class _Reader:
             if key in metadata:
                 raise _Bad(f"has the metadata key {_quoted(key)} twice")
             kind: int = self._number("<I")
+            start = self.at
             metadata[key] = self._value(_quoted(key), kind)
+            if kind == _ARRAY:
+                inner, count = struct.unpack_from("<IQ", self.data, start)
+                self.arrays[key] = GgufArray(inner, count, start + struct.calcsize("<IQ"))
             if key == "general.alignment" and kind != _UINT32:  # llama.cpp asserts it
                 raise _Bad(f"has the alignment as a value of type {kind}; expected an unsigned 32-bit number")
         return metadata
@@ -260,6 +281,7 @@ class _Reader:
             elements *= size
         if not 0 < elements < 1 << 48:
             raise _Bad(f"has the shape {shape} for the tensor {_quoted(name)}: damaged or not a model file")
+        self.parameters += elements
         per_block, block_bytes = _TENSOR_BLOCKS.get(kind, (1, 0))
         if shape[0] % per_block:
             raise _Bad(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import mmap
-import struct
 from pathlib import Path
 
 from agentkit.errors import ModelUnavailable
-from agentkit.model_backend.gguf_header import check_gguf
+from agentkit.model_backend.gguf_arrays import read_strings
+from agentkit.model_backend.gguf_header import GgufHeader, check_gguf
 
 __all__ = ["check_file"]
 
-_KEY = b"tokenizer.ggml.tokens"
-_ARRAY, _STRING = 9, 8  # GGUF's types
+_TOKENS = "tokenizer.ggml.tokens"
 
 
 def check_file(path: Path) -> None:
@@ -21,33 +19,24 @@ def check_file(path: Path) -> None:
     Raises:
         ModelUnavailable: It does not; the message says what it is instead.
     """
-    check_gguf(path)
-    if twice := _repeated_token(path):
+    header = check_gguf(path)
+    if twice := _repeated_token(path, header):
         raise ModelUnavailable(
             f"{str(path)!r} has the token {twice!r} twice in its vocabulary, which llama.cpp can't load: "
             "get a corrected conversion of the model"
         )
 
 
-def _repeated_token(path: Path) -> str:
+def _repeated_token(path: Path, header: GgufHeader) -> str:
     """Returns a token that the vocabulary holds twice; empty when there is none.
 
     llama.cpp asserts that there is none. Official files with this fault exist (llama.cpp issue 25739).
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        key = struct.pack("<Q", len(_KEY)) + _KEY + struct.pack("<II", _ARRAY, _STRING)
-        at = data.find(key)
-        if at < 0:
-            return ""
-        at += len(key)
-        (count,) = struct.unpack_from("<Q", data, at)
-        at += 8
-        seen: set[bytes] = set()
-        for _ in range(count):
-            (length,) = struct.unpack_from("<Q", data, at)
-            token = data[at + 8 : at + 8 + length]
-            at += 8 + length
-            if token and token in seen:  # llama.cpp gives empty ones names of their own
-                return token.decode("utf-8", "replace")
-            seen.add(token)
+    array = header.arrays.get(_TOKENS)
+    seen: set[bytes] = set()
+    for text in read_strings(path, array) if array else ():
+        token = text.partition(b"\0")[0]  # llama.cpp reads no further
+        if token and token in seen:  # it gives empty ones names of their own
+            return token[:80].decode("utf-8", "replace")
+        seen.add(token)
     return ""
