@@ -8,6 +8,7 @@ from typing import Protocol, Self
 
 from agentkit.events import (
     Event,
+    ItemFinished,
     PieceDelta,
     RunFinished,
     RunStarted,
@@ -20,7 +21,7 @@ from agentkit.events import (
 )
 from agentkit.messages import JsonValue, Usage
 from agentkit.trace.spans import usage_from_json
-from agentkit.trace.text import call_text, one_line, value_text
+from agentkit.trace.text import call_text, counted, one_line, value_text
 
 __all__ = ["Display", "Lines", "PlainDisplay", "SilentDisplay", "speed"]
 
@@ -102,9 +103,13 @@ def _lines(event: Event) -> list[tuple[str, str]]:
             return [*_prose(event, "thought"), *notes, _cost(event)]
         case StepStarted():
             again = f"  (attempt {event.attempt})" if event.attempt > 1 else ""
-            return [("call", f"  {one_line(event.id, 40)} {call_text(event.tool, event.args, _SHORT)}{again}")]
+            many = "" if event.items is None else f"  ({counted(event.items, 'item')})"
+            return [("call", f"  {one_line(event.id, 40)} {call_text(event.tool, event.args, _SHORT)}{many}{again}")]
         case StepProgress():
-            return [("note", f"  {one_line(event.id, 40)}: {_short(event.message)}")]
+            place = "" if event.item is None else f"[{event.item}]"
+            return [("note", f"  {one_line(event.id, 40)}{place}: {_short(event.message)}")]
+        case ItemFinished(ok=False):
+            return [("failed", f"  {one_line(event.id, 40)}[{event.index}] failed: {_short(event.error)}")]
         case StepFinished():
             kind = "ok" if event.ok else "failed"
             took = f" in {event.seconds:.2f} s" if event.seconds else ""  # 0 when it was not called

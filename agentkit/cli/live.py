@@ -16,6 +16,7 @@ from rich.text import Text
 from agentkit.cli.display import Lines
 from agentkit.events import (
     Event,
+    ItemFinished,
     PieceDelta,
     RunFinished,
     StepFinished,
@@ -24,7 +25,7 @@ from agentkit.events import (
     TurnFinished,
     TurnStarted,
 )
-from agentkit.trace.text import call_text, one_line, value_text, visible
+from agentkit.trace.text import call_text, counted, one_line, value_text, visible
 
 __all__ = ["LiveDisplay"]
 
@@ -80,7 +81,9 @@ class LiveDisplay:
             case TurnFinished():
                 self._turn = None
             case StepStarted():
-                self._running += (_Call(event.id, call_text(event.tool, event.args, 200), now),)
+                self._running += (_Call(event.id, call_text(event.tool, event.args, 200), now, items=event.items),)
+            case ItemFinished():
+                self._running = tuple(replace(c, done=c.done + 1) if c.step == event.id else c for c in self._running)
             case StepProgress():
                 said = one_line(value_text(event.message), 100)
                 self._running = tuple(replace(c, said=said) if c.step == event.id else c for c in self._running)
@@ -109,9 +112,13 @@ class _Call:
     call: str
     since: float
     said: str = ""
+    items: int | None = None
+    done: int = 0
+    """How many of the items are done."""
 
     def view(self, now: float) -> RenderableType:
-        text = Text(f"{self.step} {self.call}  {now - self.since:.0f} s", style="cyan")
+        count = "" if self.items is None else f"  {self.done:,} of {counted(self.items, 'item')}"
+        text = Text(f"{self.step} {self.call}{count}  {now - self.since:.0f} s", style="cyan")
         return Spinner("line", text.append(f"  {self.said}", style="dim") if self.said else text)
 
 

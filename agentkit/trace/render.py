@@ -22,8 +22,13 @@ __all__ = ["render", "totals"]
 
 _CALL = 300
 _VALUE = 400
+_ERROR = 80
 _PROSE = 2_000
-"""Most characters shown of a call, of a result or an answer in JSON, and of a text; ``--json`` has all of it."""
+"""Most characters shown of a call, of a result or an answer in JSON, of an item's error, and of a text; ``--json``
+has all of it."""
+
+_FAILED_ITEMS = 5
+"""Most failed items whose errors are shown."""
 
 _STYLES = {
     "ok": "green",
@@ -62,7 +67,7 @@ def render(trace: Trace) -> Iterator[RenderableType]:
 def totals(trace: Trace) -> str:
     """Returns what the run cost, on one line."""
     usage: Usage = trace.usage
-    parts = [counted(sum(s.attempts > 0 for s in trace.steps), "call"), f"{trace.seconds:.1f} s"]
+    parts = [counted(sum(s.calls for s in trace.steps), "call"), f"{trace.seconds:.1f} s"]
     if trace.turns:  # a given plan has none
         parts = [counted(len(trace.turns), "turn"), parts[0], _tokens(usage), parts[1]]
     return "total: " + ", ".join(parts)
@@ -157,11 +162,15 @@ def _step(branch: Tree, span: StepSpan, trace: Trace) -> None:
         head.append(f" {span.seconds:.2f} s", "dim")
     if span.attempts > 1:
         head.append(f", {span.attempts} attempts", "yellow")
+    if span.for_each:
+        head.append(f", for each of {visible(span.for_each)}", "dim")
     if span.after:
         head.append(f", after {visible(', '.join(span.after))}", "dim")
     node = branch.add(head)
     if span.purpose:
         node.add(_line("purpose", span.purpose, _VALUE, "dim"))
+    if span.items is not None:
+        _items(node, span)
     if span.progress:
         node.add(_line("progress", value_text(span.progress[-1]), _VALUE, "dim"))
     if span.ok is not None:
@@ -169,6 +178,18 @@ def _step(branch: Tree, span: StepSpan, trace: Trace) -> None:
         node.add(Text(visible(shorten(value_text(span.value), _VALUE)), style=style))
     if span.handle and trace.turns:
         node.add(Text("the model was shown a preview and could read the rest", style="dim"))
+
+
+def _items(node: Tree, span: StepSpan) -> None:
+    assert span.items is not None
+    done = span.items_done - len(span.failed_items)
+    left = span.items - span.items_done
+    counts = [f"{done:,} ok", *(f"{n:,} {w}" for n, w in ((len(span.failed_items), "failed"), (left, "not done")) if n)]
+    branch = node.add(_line("items", ", ".join(counts), _VALUE, "yellow" if span.failed_items else "dim"))
+    for index, error in sorted(span.failed_items.items())[:_FAILED_ITEMS]:
+        branch.add(_line(f"[{index}]", error, _ERROR, "red"))
+    if (more := len(span.failed_items) - _FAILED_ITEMS) > 0:
+        branch.add(Text(f"{more:,} more failed", style="red"))
 
 
 def _ending(tree: Tree, trace: Trace) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from agentkit.events import (
     Event,
+    ItemFinished,
     PieceDelta,
     StepAdded,
     StepFinished,
@@ -51,6 +52,14 @@ class StepSpan:
     """With references replaced by values once the tool was called."""
     after: list[str] = field(default_factory=list[str])
     purpose: str = ""
+    for_each: str = ""
+    """The list whose items the step runs for; empty when it runs once."""
+    items: int | None = None
+    """How many items it runs for, once that is known."""
+    items_done: int = 0
+    """How many of them are done, those that failed included."""
+    failed_items: dict[int, str] = field(default_factory=dict[int, str])
+    """Why items failed, by their place in the list."""
     attempts: int = 0
     """How often the tool was called."""
     progress: list[JsonValue] = field(default_factory=list[JsonValue])
@@ -69,6 +78,11 @@ class StepSpan:
         if self.ok:
             return "ok"
         return "failed" if self.attempts else "not run"
+
+    @property
+    def calls(self) -> int:
+        """How many calls the step made: one, or one for each item."""
+        return int(self.attempts > 0) if self.items is None else self.items_done
 
     def to_json(self) -> JsonObject:
         """Returns id, tool, args, result and error; result or error is ``None``."""
@@ -120,9 +134,15 @@ class _Builder:
             case StepAdded():
                 step = self._step(event.id, event.tool, event.at)
                 step.args, step.after, step.purpose = event.args, event.after, event.purpose
+                step.for_each = event.for_each
             case StepStarted():
                 step = self._step(event.id, event.tool, event.at)
-                step.args, step.at, step.attempts = event.args, event.at, event.attempt
+                step.args, step.at, step.attempts, step.items = event.args, event.at, event.attempt, event.items
+            case ItemFinished():
+                step = self._step(event.id, "", event.at)
+                step.items_done += 1
+                if not event.ok:
+                    step.failed_items[event.index] = event.error
             case StepProgress():
                 self._step(event.id, "", event.at).progress.append(event.message)
             case StepFinished():

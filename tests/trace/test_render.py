@@ -12,6 +12,7 @@ from rich.console import Console
 
 from agentkit.events import (
     Event,
+    ItemFinished,
     RunFinished,
     RunStarted,
     StepAdded,
@@ -58,6 +59,35 @@ def given_run() -> list[Event]:
     ]
 
 
+def run_with_items() -> list[Event]:
+    """A plan with a step for each of 1,000 items, of which some failed, and one that was stopped in the middle."""
+    rows: list[Event] = [StepAdded(id="rows", tool="load", args={}, after=[], purpose="")]
+    rows += [StepStarted(id="rows", tool="load", args={})]
+    rows += [StepFinished(id="rows", tool="load", ok=True, value=[1, 2], seconds=0.5)]
+    for name, on_error in (("a", "collect"), ("b", "fail")):
+        args = {"x": "$item.n", "rate": 2}
+        rows += [
+            StepAdded(
+                id=name,
+                tool="f",
+                args=args,
+                after=[],
+                purpose="",
+                for_each="$rows.all",
+                on_error=on_error,  # type: ignore[arg-type]
+            ),
+            StepStarted(at=1.0, id=name, tool="f", args=args, items=1000),
+        ]
+    rows += [
+        ItemFinished(at=1.0, id="a", index=i, ok=i % 100 != 7, error="ValueError: " + "x" * 200, seconds=0.1)
+        for i in reversed(range(1000))
+    ]
+    rows += [StepFinished(at=2.0, id="a", tool="f", ok=True, value=[1.5, {"error": "..."}], seconds=1.0)]
+    rows += [ItemFinished(at=2.0, id="b", index=i, ok=True, error="", seconds=0.1) for i in range(234)]
+    usage = {"turns": 0}
+    return [*rows, RunFinished(at=2.5, stop_reason="cancelled", output=None, usage=usage, message="cancelled")]
+
+
 def stopped_run(events: list[Event]) -> list[Event]:
     """The run of the fixture, interrupted while its second step was running."""
     usage = {"turns": 1, "prompt_tokens": 412, "output_tokens": 35}
@@ -76,6 +106,7 @@ RUNS: dict[str, Callable[[list[Event]], list[Event]]] = {
     "killed_in_a_turn": unfinished_turn,
     "stopped": stopped_run,
     "without_beginning": lambda events: events[5:],
+    "items": lambda _: run_with_items(),
     "given": lambda _: given_run(),
     "nothing": lambda _: [],
 }
