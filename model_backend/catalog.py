@@ -21,12 +21,14 @@ from agentkit.model_backend.base import Sampling
 from agentkit.paths import models_folder
 
 __all__ = [
+    "COMPUTE_BYTES",
     "Architecture",
     "BadFile",
     "CatalogEntry",
     "MemoryNeed",
     "PackageParts",
     "SideFile",
+    "cache_bytes",
     "entries",
     "file_digest",
     "get",
@@ -37,6 +39,9 @@ __all__ = [
     "refuse_known_bad",
     "require",
 ]
+
+COMPUTE_BYTES = 300_000_000
+"""Bytes that computing takes besides weights and cache, roughly."""
 
 _CELL = 256
 """llama.cpp rounds the cells of a sliding-window cache up to a multiple of this."""
@@ -146,7 +151,7 @@ class CatalogEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryNeed:
-    """Memory for a model at a context size, in bytes. Buffers for computing come on top (some 0.3 GB)."""
+    """Memory for a model at a context size, in bytes. `COMPUTE_BYTES` come on top."""
 
     weights: int
     cache: int
@@ -193,14 +198,25 @@ def memory_needed(entry: CatalogEntry, context: int) -> MemoryNeed:
         context: Tokens.
     """
     arch = entry.architecture
-    full = arch.full_bytes * context
-    cells = -(-min(context, arch.window + _BATCH) // _CELL) * _CELL
     return MemoryNeed(
         weights=entry.bytes,
-        cache=full + arch.window_bytes * cells,
-        cache_full=full + arch.window_bytes * context,
+        cache=cache_bytes(arch, context),
+        cache_full=(arch.full_bytes + arch.window_bytes) * context,
         mmproj=entry.mmproj.size_about if entry.mmproj else 0,
     )
+
+
+def cache_bytes(arch: Architecture, context: int, *, sequences: int = 1, batch: int = _BATCH) -> int:
+    """Returns the bytes of a K/V cache that keeps only the window of sliding-window layers.
+
+    Args:
+        arch: The numbers of the model.
+        context: Tokens.
+        sequences: How many share the cache; each has a window of its own.
+        batch: Tokens that one batch may add before a window moves on.
+    """
+    cells = -(-min(context, arch.window * sequences + batch) // _CELL) * _CELL
+    return arch.full_bytes * context + arch.window_bytes * cells
 
 
 def physical_memory() -> int:

@@ -18,7 +18,7 @@ from agentkit.model_backend.gguf_header import GgufHeader, check_gguf
 if TYPE_CHECKING:
     from agentkit.model_backend.engine.settings import EngineSettings
 
-__all__ = ["SharedModel", "open_model"]
+__all__ = ["SharedModel", "find_file", "open_model", "require_packages", "sampling_for"]
 
 _LOCAL_PACKAGES = ("llama_cpp", "llguidance", "numpy")
 
@@ -46,13 +46,22 @@ def open_model(spec: str | Path, **settings: Any) -> Model:
 
         url, _, model = spec.partition("#")
         return RemoteModel(url, model=model or None)
+    path, entry = find_file(spec)
+    return _share(path, entry, name, _engine_settings(settings))
+
+
+def find_file(spec: str | Path) -> tuple[Path, catalog.CatalogEntry | None]:
+    """Returns the path that a catalog id or a path stands for, which need not be there, and its catalog entry.
+
+    Raises:
+        UsageError: No such catalog id.
+        ModelUnavailable: The file of the catalog id is not on this machine.
+    """
     if isinstance(spec, Path) or spec.endswith(".gguf") or "/" in spec or _is_file(Path(spec)):
         path = Path(os.path.expanduser(spec))  # leaves the ~ of a user that is not there
-        entry = _entry_with_file(path)
-    else:
-        entry = catalog.get(spec)
-        path = catalog.require(entry)
-    return _share(path, entry, name, _engine_settings(settings))
+        return path, _entry_with_file(path)
+    entry = catalog.get(spec)
+    return catalog.require(entry), entry
 
 
 def _is_file(path: Path) -> bool:
@@ -161,11 +170,11 @@ def _load(path: Path, entry: catalog.CatalogEntry | None, name: str, settings: E
         thinks=format.thinks,
         digest=catalog.recorded_digest(path),
     )
-    return LocalModel(engine, format, info, entry.sampling if entry else _sampling(header))
+    return LocalModel(engine, format, info, sampling_for(entry, header))
 
 
 def _engine_settings(settings: dict[str, Any]) -> EngineSettings:
-    _require_packages()
+    require_packages()
     from agentkit.model_backend.engine.settings import EngineSettings
 
     try:
@@ -174,8 +183,12 @@ def _engine_settings(settings: dict[str, Any]) -> EngineSettings:
         raise UsageError(f"a model can't be opened with {settings}: {error}") from None
 
 
-def _require_packages() -> None:
-    """Checks that what local models need is installed, before seconds go into loading one."""
+def require_packages() -> None:
+    """Checks that what local models need is installed, before seconds go into loading one.
+
+    Raises:
+        UsageError: It is not; the message says how to install it.
+    """
     missing = [package for package in _LOCAL_PACKAGES if find_spec(package) is None]
     if missing:
         raise UsageError(
@@ -192,7 +205,12 @@ def _entry_with_file(path: Path) -> catalog.CatalogEntry | None:
     return next((entry for entry in catalog.entries() if entry.size == size), None)
 
 
-def _sampling(header: GgufHeader) -> Sampling:
-    """Returns what suits a file that is not in the catalog: its family's values, if the catalog knows the family."""
+def sampling_for(entry: catalog.CatalogEntry | None, header: GgufHeader) -> Sampling:
+    """Returns the sampling values that suit a file: the catalog's, or those of its family where it is not there.
+
+    Nothing is set in them when the catalog does not know the family.
+    """
+    if entry:
+        return entry.sampling
     family = header.metadata["general.architecture"]
     return next((entry.sampling for entry in catalog.entries() if entry.format == family), Sampling())

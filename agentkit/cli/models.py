@@ -21,8 +21,6 @@ __all__ = ["models"]
 
 _CONTEXT = 8192
 """Tokens of context for which memory is shown unless asked otherwise."""
-_BUFFERS = 300_000_000
-"""Bytes that computing takes besides weights and cache."""
 
 
 def _at_least_one(ctx: click.Context, param: click.Parameter, value: int) -> int:
@@ -115,7 +113,7 @@ def _summary(entry: catalog.CatalogEntry, context: int) -> dict[str, object]:
         "name": entry.name,
         "size": entry.bytes,
         "memory": need.total,
-        "fits": need.total + _BUFFERS <= catalog.physical_memory(),
+        "fits": need.total + catalog.COMPUTE_BYTES <= catalog.physical_memory(),
         "here": catalog.local_path(entry).is_file(),
     }
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from agentkit.errors import ModelError, ModelUnavailable
 
-__all__ = ["Chunk", "Context", "Logits", "Model", "NoRoom", "lib", "recent_log"]
+__all__ = ["Chunk", "Context", "Logits", "Model", "NoRoom", "lib", "on_log", "recent_log"]
 
 Logits: TypeAlias = NDArray[np.float32]
 """One number per token of the vocabulary; a view that is valid until the next decode."""
@@ -37,6 +37,7 @@ lib: Any = _llama_cpp
 _log: deque[str] = deque(maxlen=64)
 _WARNING, _CONTINUED = 3, 5
 _kept = False
+_listeners: list[Callable[[str], None]] = []
 
 
 def _keep_log(level: int, text: bytes, _data: object) -> None:
@@ -44,7 +45,18 @@ def _keep_log(level: int, text: bytes, _data: object) -> None:
     global _kept
     _kept = _kept if level == _CONTINUED else level >= _WARNING
     if _kept:
-        _log.append(text.decode("utf-8", "replace"))
+        line = text.decode("utf-8", "replace")
+        _log.append(line)
+        for tell in _listeners:
+            tell(line)
+
+
+def on_log(tell: Callable[[str], None]) -> None:
+    """Has a function called with each warning and error as it comes, on whatever thread it comes from.
+
+    For processes that llama.cpp may end: what `recent_log` keeps would be lost.
+    """
+    _listeners.append(tell)
 
 
 # A module's variable, because llama.cpp keeps the pointer: a collected callback is a crash at the next message.
@@ -65,12 +77,19 @@ class NoRoom(Exception):
 
 
 class Model:
-    """The weights and the vocabulary of a GGUF file."""
+    """The weights and the vocabulary of a GGUF file.
 
-    def __init__(self, path: Path, *, gpu_layers: int = -1) -> None:
+    Args:
+        path: The file.
+        gpu_layers: Layers computed on a GPU; -1 for all.
+        vocabulary_only: Leave the weights alone; nothing can be computed then.
+    """
+
+    def __init__(self, path: Path, *, gpu_layers: int = -1, vocabulary_only: bool = False) -> None:
         recent_log()
         params = lib.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
+        params.vocab_only = vocabulary_only
         self.pointer: Any = lib.llama_model_load_from_file(os.fsencode(path), params)
         if not self.pointer:
             raise ModelUnavailable(f"{str(path)!r} can't be loaded: {_reason(recent_log())}")
