@@ -20,7 +20,16 @@ from pydantic_core import core_schema
 
 from agentkit.messages import JsonObject
 
-__all__ = ["CONFIG", "SchemaWriter", "compact", "result_schema", "schema_trouble", "subschemas", "support_typed_dicts"]
+__all__ = [
+    "CONFIG",
+    "SchemaWriter",
+    "compact",
+    "map_subschemas",
+    "result_schema",
+    "schema_trouble",
+    "subschemas",
+    "support_typed_dicts",
+]
 
 CONFIG = ConfigDict(
     extra="forbid",
@@ -116,7 +125,7 @@ def compact(schema: Mapping[str, Any], *, closed: bool = False) -> JsonObject:
             else:
                 del fields["$ref"]
                 return visit({**defs[name], **fields})
-        return _tidy(_map_subschemas(fields, visit), closed=closed)
+        return _tidy(map_subschemas(fields, visit), closed=closed)
 
     result: JsonObject = visit({k: v for k, v in schema.items() if k != "$defs"})
     written: JsonObject = {}
@@ -136,8 +145,13 @@ def subschemas(node: Mapping[str, Any]) -> Iterator[Any]:
             yield node[key]
 
 
-def _map_subschemas(node: JsonObject, change: Callable[[Any], Any]) -> JsonObject:
-    """Returns a copy with each direct subschema changed; defaults, enums and examples are data and stay."""
+def map_subschemas(node: JsonObject, change: Callable[[Any], Any]) -> JsonObject:
+    """Returns a copy of a schema with each direct subschema changed; defaults, enums and examples are data and stay.
+
+    Args:
+        node: A JSON Schema.
+        change: Takes a subschema and returns what stands in its place.
+    """
     changed: JsonObject = {}
     for key, value in node.items():
         if key in _MAPS:
