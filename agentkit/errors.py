@@ -7,6 +7,7 @@
     │   ├── ToolDefinitionError    a function can't be a tool as it is written
     │   ├── SchemaError            a JSON Schema holds something that can't be enforced
     │   ├── TaskFileError          a task file can't be read as a task (file, line, column)
+    │   │   └── PlanFileError      the plan in a task file has errors, one or more
     │   ├── PlanError              a plan is not a valid graph of tool calls
     │   └── ModelUnavailable       the model that was named is not there, or can't be loaded
     ├── RunError                   a run failed
@@ -24,6 +25,7 @@ Messages name the thing with ``!r``, say what was expected, and say what to do n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "ModelError",
     "ModelUnavailable",
     "PlanError",
+    "PlanFileError",
     "Retry",
     "RunError",
     "SchemaError",
@@ -77,14 +80,33 @@ class TaskFileError(UsageError):
         path: The file, as the user named it.
         line: Line, counted from 1; 0 when the whole file is meant.
         column: Column, counted from 1; 0 when the whole line is meant.
+        message: What is wrong, without the place.
     """
 
     def __init__(self, message: str, *, path: Path | str, line: int = 0, column: int = 0) -> None:
+        self.message = message
         self.path = path
         self.line = line
         self.column = column
         place = str(path) + (f":{line}" if line else "") + (f":{column}" if line and column else "")
         super().__init__(f"{place}: {message}")
+
+
+class PlanFileError(TaskFileError):
+    """The plan in a task file has errors; the message has a line for each. Its place is that of the first.
+
+    Attributes:
+        errors: The errors, in the order of the file.
+    """
+
+    def __init__(self, errors: Sequence[TaskFileError]) -> None:
+        first = errors[0]
+        super().__init__(first.message, path=first.path, line=first.line, column=first.column)
+        self.errors = tuple(errors)
+
+    def __str__(self) -> str:
+        """The errors, one a line."""
+        return "\n".join(map(str, self.errors))
 
 
 class PlanError(UsageError):
@@ -128,7 +150,16 @@ class ToolSignal(AgentkitError):
 
 
 class ArgumentError(ToolSignal):
-    """The arguments do not fit; the message names each parameter, its value and what was expected."""
+    """The arguments do not fit; the message names each parameter, its value and what was expected.
+
+    Attributes:
+        problems: The place of each value that does not fit, as keys and list indices, and what is wrong there;
+            empty when the tool does not say it that way.
+    """
+
+    def __init__(self, message: str, *, problems: Sequence[tuple[tuple[str | int, ...], str]] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class Retry(ToolSignal):

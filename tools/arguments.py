@@ -90,7 +90,9 @@ class Arguments:
         else:
             if not problems:
                 return self._values(model)
-        raise ArgumentError(f"The arguments of {tool!r} do not fit:\n{render(problems)}")
+        raise ArgumentError(
+            f"The arguments of {tool!r} do not fit:\n{render(problems)}", problems=[(p.path, p.text) for p in problems]
+        )
 
     def _values(self, model: BaseModel) -> dict[str, Any]:
         return {
