@@ -91,7 +91,7 @@ class Executor:
             step = replace(step, after=(*step.after, same_as))
             self._same_as[step.id] = same_as
         self.plan.add(step)
-        missing = self._missing[step.id] = sum(need not in self.results for need in step.needs)
+        missing = self._missing[step.id] = sum(n not in self.results for n in self.plan.graph.predecessors(step.id))
         if not missing and (result := self._release(step)) is not None:
             self._settle(result)
 
@@ -141,7 +141,7 @@ class Executor:
 
     def _release(self, step: Step) -> StepResult | None:
         """Lets a step start whose needs are done; returns how it ended when there is nothing to call."""
-        failed = min((need for need in step.needs if not self.results[need].ok), default=None)
+        failed = min((n for n in self.plan.graph.predecessors(step.id) if not self.results[n].ok), default=None)
         if failed is not None:
             value = f"not run, because step {failed!r} failed"
             return StepResult(id=step.id, tool=step.tool, value=value, ok=False, shown=value)

@@ -107,10 +107,11 @@ class Plan:
             raise PlanError(f"a step can't be called {ITEM!r}: that is the item in a step with 'for_each'")
         if step.id in self.graph:
             raise PlanError(f"step {step.id!r} is there already; give each step its own id")
-        if missing := sorted(n for n in step.needs if n not in self.graph):
+        needs = step.needs
+        if missing := sorted(n for n in needs if n not in self.graph):
             raise PlanError(f"step {step.id!r} needs {missing[0]!r}, which is not an earlier step of the plan")
         self.graph.add_node(step.id, step=step)
-        self.graph.add_edges_from((need, step.id) for need in step.needs)
+        self.graph.add_edges_from((need, step.id) for need in needs)
 
     def __getitem__(self, step_id: str) -> Step:
         step: Step = self.graph.nodes[StepId(step_id)]["step"]
