@@ -2,7 +2,7 @@
 
 Against what pydantic writes: no ``title`` (a parameter of that name stays), references replaced by what
 they refer to unless it is recursive, no formats that JSON Schema does not define, ``["string", "null"]``
-for what may be null, and objects of parameters take no unknown keys.
+for what may be null, and objects with named keys have no others unless their type says so.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ _FORMATS = {
     "uri", "uri-reference", "iri", "iri-reference", "uuid", "uri-template", "json-pointer",
     "relative-json-pointer", "regex",
 }  # fmt: skip
+_UUID_VERSIONS = {f"uuid{n}" for n in range(1, 9)}
 _ORDER = ("type", "description", "properties", "required", "additionalProperties", "prefixItems", "items")
 _LAST = ("default", "$defs")
 _HOOK = "__get_pydantic_core_schema__"
@@ -67,6 +68,12 @@ class SchemaWriter(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
         """Says no: the key is the title."""
         return False
+
+    def field_is_required(self, field: Any, total: bool) -> bool:
+        """Returns whether the key is always there: in a result, fields with a default are."""
+        if self.mode == "serialization" and field["type"] != "typed-dict-field":
+            return field.get("serialization_exclude_if") is None
+        return super().field_is_required(field, total)
 
     def bytes_schema(self, schema: core_schema.BytesSchema) -> JsonSchemaValue:
         """Returns the schema of base64 text; with the length of the text unbounded."""
@@ -89,7 +96,7 @@ def result_schema(adapter: TypeAdapter[Any]) -> JsonObject | None:
         adapter: Of a list of the result.
     """
     listed = adapter.json_schema(schema_generator=SchemaWriter, mode="serialization")
-    schema = compact({**listed.get("items", {}), "$defs": listed.get("$defs", {})})
+    schema = compact({**listed.get("items", {}), "$defs": listed.get("$defs", {})}, closed=True)
     return schema if schema.keys() - {"description"} else None
 
 
@@ -189,6 +196,8 @@ def _tidy(node: JsonObject, *, closed: bool) -> JsonObject:
     # OpenAPI's word. The branches exclude each other by its property, so that anyOf says the same.
     if node.pop("discriminator", None) is not None and "oneOf" in node:
         node["anyOf"] = node.pop("oneOf")
+    if node.get("format") in _UUID_VERSIONS:
+        node["format"] = "uuid"
     if node.get("format") not in _FORMATS:
         node.pop("format", None)
     if "properties" in node:

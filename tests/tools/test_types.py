@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, List, Literal, Optional, Union
+from typing import Annotated, Any, List, Literal, Optional, Union, cast
 from uuid import UUID
 
 import pytest
 from jsonschema import Draft202012Validator
-from pydantic import Field
+from pydantic import UUID4, Field
 
 from agentkit.tools.tool import FunctionTool
 from tests.tools.kinds import (
@@ -41,6 +41,8 @@ from tests.tools.kinds import (
 
 SAME: Any = object()
 """The schema of the result is that of the parameter."""
+WHOLE: Any = object()
+"""The same, with every key required: in a result, those with a default are always there."""
 
 TYPES: list[tuple[Any, dict[str, Any], Any, Any]] = [
     # annotation, schema as a parameter, schema as a result, JSON that comes back as it went in
@@ -118,7 +120,7 @@ TYPES: list[tuple[Any, dict[str, Any], Any, Any]] = [
                 "additionalProperties": False,
             },
         },
-        SAME,
+        WHOLE,
         {"a": {"x": 1, "y": 2}},
     ),
     (
@@ -195,7 +197,7 @@ TYPES: list[tuple[Any, dict[str, Any], Any, Any]] = [
             "required": ["x"],
             "additionalProperties": False,
         },
-        SAME,
+        WHOLE,
         {"x": 1, "y": 2},
     ),
     (
@@ -220,7 +222,7 @@ TYPES: list[tuple[Any, dict[str, Any], Any, Any]] = [
             "required": ["start", "end"],
             "additionalProperties": False,
         },
-        SAME,
+        WHOLE,
         {"start": {"x": 1, "y": 2}, "end": {"x": 3, "y": 4}, "tags": ["a"]},
     ),
     (
@@ -239,7 +241,20 @@ TYPES: list[tuple[Any, dict[str, Any], Any, Any]] = [
             "required": ["place"],
             "additionalProperties": False,
         },
-        SAME,
+        {
+            "type": "object",
+            "properties": {
+                "place": {
+                    "type": "object",
+                    "properties": {"name": {"type": "string"}, "zip": {"type": "integer"}},
+                    "required": ["name"],
+                    "additionalProperties": False,
+                },
+                "since": {"type": ["integer", "null"], "default": None},
+            },
+            "required": ["place", "since"],
+            "additionalProperties": False,
+        },
         {"place": {"name": "Rome"}, "since": None},
     ),
     (
@@ -261,16 +276,7 @@ TYPES: list[tuple[Any, dict[str, Any], Any, Any]] = [
             "required": ["name", "age"],
             "additionalProperties": False,
         },
-        {
-            "type": "object",
-            "description": "Someone.",
-            "properties": {
-                "name": {"type": "string", "description": "Full name"},
-                "age": {"type": "integer", "minimum": 0},
-                "nick": {"type": ["string", "null"], "default": None},
-            },
-            "required": ["name", "age"],
-        },
+        WHOLE,
         {"name": "Ann", "age": 5, "nick": None},
     ),
     (
@@ -289,19 +295,7 @@ TYPES: list[tuple[Any, dict[str, Any], Any, Any]] = [
                 "additionalProperties": False,
             },
         },
-        {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "description": "Someone.",
-                "properties": {
-                    "name": {"type": "string", "description": "Full name"},
-                    "age": {"type": "integer", "minimum": 0},
-                    "nick": {"type": ["string", "null"], "default": None},
-                },
-                "required": ["name", "age"],
-            },
-        },
+        WHOLE,
         [{"name": "Ann", "age": 5, "nick": None}],
     ),
     (
@@ -325,23 +319,7 @@ TYPES: list[tuple[Any, dict[str, Any], Any, Any]] = [
                 },
             ]
         },
-        {
-            "anyOf": [
-                {
-                    "type": "object",
-                    "properties": {"kind": {"type": "string", "const": "cat"}, "lives": {"type": "integer"}},
-                    "required": ["kind", "lives"],
-                },
-                {
-                    "type": "object",
-                    "properties": {
-                        "kind": {"type": "string", "const": "dog"},
-                        "tricks": {"type": "array", "items": {"type": "string"}},
-                    },
-                    "required": ["kind", "tricks"],
-                },
-            ]
-        },
+        SAME,
         {"kind": "dog", "tricks": []},
     ),
     (
@@ -365,23 +343,7 @@ TYPES: list[tuple[Any, dict[str, Any], Any, Any]] = [
                 },
             ]
         },
-        {
-            "anyOf": [
-                {
-                    "type": "object",
-                    "properties": {"kind": {"type": "string", "const": "cat"}, "lives": {"type": "integer"}},
-                    "required": ["kind", "lives"],
-                },
-                {
-                    "type": "object",
-                    "properties": {
-                        "kind": {"type": "string", "const": "dog"},
-                        "tricks": {"type": "array", "items": {"type": "string"}},
-                    },
-                    "required": ["kind", "tricks"],
-                },
-            ]
-        },
+        SAME,
         {"kind": "cat", "lives": 9},
     ),
     (
@@ -408,26 +370,7 @@ TYPES: list[tuple[Any, dict[str, Any], Any, Any]] = [
                 ]
             },
         },
-        {
-            "type": "array",
-            "items": {
-                "anyOf": [
-                    {
-                        "type": "object",
-                        "properties": {"kind": {"type": "string", "const": "cat"}, "lives": {"type": "integer"}},
-                        "required": ["kind", "lives"],
-                    },
-                    {
-                        "type": "object",
-                        "properties": {
-                            "kind": {"type": "string", "const": "dog"},
-                            "tricks": {"type": "array", "items": {"type": "string"}},
-                        },
-                        "required": ["kind", "tricks"],
-                    },
-                ]
-            },
-        },
+        SAME,
         [{"kind": "cat", "lives": 9}],
     ),
     (
@@ -452,19 +395,7 @@ TYPES: list[tuple[Any, dict[str, Any], Any, Any]] = [
                 }
             },
         },
-        {
-            "$ref": "#/$defs/Node",
-            "$defs": {
-                "Node": {
-                    "type": "object",
-                    "properties": {
-                        "value": {"type": "integer"},
-                        "next": {"anyOf": [{"$ref": "#/$defs/Node"}, {"type": "null"}], "default": None},
-                    },
-                    "required": ["value"],
-                }
-            },
-        },
+        WHOLE,
         {"value": 1, "next": {"value": 2, "next": None}},
     ),
     (
@@ -475,7 +406,7 @@ TYPES: list[tuple[Any, dict[str, Any], Any, Any]] = [
             "required": ["item"],
             "additionalProperties": False,
         },
-        {"type": "object", "properties": {"item": {"type": "integer"}}, "required": ["item"]},
+        SAME,
         {"item": 1},
     ),
     (UserId, {"type": "integer"}, SAME, 7),
@@ -503,6 +434,7 @@ TYPES: list[tuple[Any, dict[str, Any], Any, Any]] = [
     (time, {"type": "string", "format": "time"}, SAME, "14:30:00"),
     (timedelta, {"type": "string", "format": "duration"}, SAME, "PT1H30M"),
     (UUID, {"type": "string", "format": "uuid"}, SAME, "12345678-1234-5678-1234-567812345678"),
+    (UUID4, {"type": "string", "format": "uuid"}, SAME, "12345678-1234-4678-9234-567812345678"),
     (
         Decimal,
         {"type": ["number", "string"], "pattern": "^-?[0-9]+(\\.[0-9]+)?([Ee][+-]?[0-9]+)?$"},
@@ -562,6 +494,16 @@ def tool_for(annotation: Any) -> FunctionTool[..., Any]:
     return FunctionTool(echo)
 
 
+def whole(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [whole(part) for part in cast("list[Any]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    changed: dict[str, Any] = {key: whole(part) for key, part in cast("dict[str, Any]", schema).items()}
+    named = changed.get("properties")
+    return changed if named is None else {**changed, "required": list(named)}
+
+
 def of_parameter(tool: FunctionTool[..., Any]) -> dict[str, Any]:
     defs = {"$defs": tool.parameters["$defs"]} if "$defs" in tool.parameters else {}
     return {**tool.parameters["properties"]["x"], **defs}
@@ -579,7 +521,7 @@ def test_a_parameter_has_this_schema(annotation: Any, expected: dict[str, Any]) 
 @pytest.mark.parametrize(("annotation", "parameter", "expected"), [row[:3] for row in TYPES], ids=IDS)
 def test_a_result_has_this_schema(annotation: Any, parameter: dict[str, Any], expected: Any) -> None:
     tool = tool_for(annotation)
-    assert tool.returns == (parameter if expected is SAME else expected)
+    assert tool.returns == (parameter if expected is SAME else whole(parameter) if expected is WHOLE else expected)
     Draft202012Validator.check_schema(tool.returns or {})
 
 
