@@ -22,6 +22,7 @@ from agentkit.model_backend.base import Model, Sampling
 from agentkit.paths import runs_folder
 from agentkit.planners.base import Planner, StepResult
 from agentkit.planners.given import GivenPlanner
+from agentkit.planners.graph import GraphPlanner
 from agentkit.planners.loop import LoopPlanner
 from agentkit.planners.plan import Step
 from agentkit.run import Result, Run, RunSpec
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Agent", "PlannerChoice", "Rounds"]
 
-PlannerChoice: TypeAlias = "Literal['auto', 'loop'] | Sequence[Step] | Callable[[], Planner]"
-"""``auto`` and ``loop``: the model decides turn by turn. A sequence of steps is run as it is. A
-function makes a planner of your own, one for each run."""
+PlannerChoice: TypeAlias = "Literal['auto', 'graph', 'loop'] | Sequence[Step] | Callable[[], Planner]"
+"""``graph``: the model writes a plan of calls, which run side by side. ``loop``: it decides turn by turn. ``auto``:
+it chooses. A sequence of steps is run as it is. A function makes a planner of your own, one for each run."""
+
+_PLANNERS: dict[str, Callable[[], Planner]] = {"auto": LoopPlanner, "graph": GraphPlanner, "loop": LoopPlanner}
 
 ToolSource: TypeAlias = "Tool | Callable[..., Any] | BaseToolset | str"
 
@@ -244,15 +247,16 @@ def _new_run_id() -> str:
 
 
 def _check_planner(planner: PlannerChoice) -> None:
-    if isinstance(planner, str) and planner not in ("auto", "loop"):
-        raise UsageError(f"planner {planner!r} is unknown; expected 'auto', 'loop', a list of steps or a function")
+    if isinstance(planner, str) and planner not in _PLANNERS:
+        names = ", ".join(map(repr, _PLANNERS))
+        raise UsageError(f"planner {planner!r} is unknown; expected one of {names}, a list of steps or a function")
     if not isinstance(planner, str) and not callable(planner):
         GivenPlanner(planner)
 
 
 def _make_planner(planner: PlannerChoice) -> tuple[Planner, str]:
     if isinstance(planner, str):
-        return LoopPlanner(), "loop"
+        return _PLANNERS[planner](), planner
     if callable(planner):
         made = planner()
         return made, type(made).__name__

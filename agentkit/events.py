@@ -20,6 +20,7 @@ __all__ = [
     "Event",
     "ItemFinished",
     "PieceDelta",
+    "PlanChanged",
     "RunFinished",
     "RunStarted",
     "StepAdded",
@@ -203,6 +204,18 @@ class StepFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanChanged(Event):
+    """The planner changed the plan after it had seen results; the steps that it added came just before."""
+
+    kind: ClassVar[str] = "plan_changed"
+    reason: Literal["repair", "look"]
+    """Steps failed, or the model had to see results first."""
+    failed: list[str]
+    """The steps that failed, or were not run because of that; all others stay as they are."""
+    added: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Warned(Event):
     """A guard acted, or something a reader should know happened."""
 
@@ -230,6 +243,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         RunStarted,
         TurnStarted,
         PieceDelta,
+        PlanChanged,
         TurnFinished,
         StepAdded,
         StepStarted,

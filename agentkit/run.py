@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from agentkit.errors import LimitReached, ModelError, RunError
 from agentkit.events import (
     Event,
     PieceDelta,
+    PlanChanged,
     RunFinished,
     RunStarted,
     StepAdded,
@@ -33,7 +35,7 @@ from agentkit.handles import READ_RESULT, read_part
 from agentkit.limits import Limits
 from agentkit.messages import Assistant, JsonObject, JsonValue, Message, Piece, Text, Thought, ToolCall, Usage
 from agentkit.model_backend.base import Delta, Model, ModelInfo, Sampling, ToolSpec, Turn, TurnRequest
-from agentkit.planners.base import Answer, Planner, StepResult
+from agentkit.planners.base import Answer, PlanChange, Planner, StepResult
 from agentkit.planners.plan import Plan, Step, StepId, render_refs
 from agentkit.tools.decorator import tool
 from agentkit.tools.registry import ToolRegistry
@@ -155,7 +157,13 @@ class Run:
     def tools(self) -> Sequence[ToolSpec]:
         """The tools that steps may call."""
         return [
-            ToolSpec(name=t.name, description=t.description, parameters=t.parameters, returns=t.returns)
+            ToolSpec(
+                name=t.name,
+                description=t.description,
+                parameters=t.parameters,
+                returns=t.returns,
+                pure=t.effect == "pure",
+            )
             for t in self._tools
         ]
 
@@ -202,6 +210,10 @@ class Run:
             )
         )
         return turn
+
+    def replanned(self, reason: PlanChange, *, failed: Sequence[StepId], added: Sequence[StepId]) -> None:
+        """Records that the plan was changed after its results were seen."""
+        self.emit(PlanChanged(reason=reason, failed=list(failed), added=list(added)))
 
     def warn(self, about: str, message: str) -> None:
         """Records something that a reader of the trace should know."""
@@ -281,10 +293,11 @@ class Run:
 
     async def _round(self) -> Answer | None:
         known = len(self.plan)
-        async for decision in self._spec.planner.next(self):
-            if isinstance(decision, Answer):
-                return decision
-            self._add(decision)
+        async with aclosing(self._spec.planner.next(self)) as decisions:
+            async for decision in decisions:
+                if isinstance(decision, Answer):
+                    return decision
+                self._add(decision)
         await self._executor.settled()
         if len(self.plan) == known:
             raise LimitReached("the planner gave neither a step nor an answer", reason="no_answer")

@@ -50,6 +50,8 @@ class ToolSpec:
     """JSON Schema of an object; its properties are the parameters."""
     returns: JsonObject | None = None
     """JSON Schema of the result, where known."""
+    pure: bool = False
+    """Whether it is known that a call changes nothing. Planners use this; models are not told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from agentkit.messages import JsonObject, JsonValue, Message
 from agentkit.model_backend.base import ModelInfo, ToolSpec, Turn, TurnRequest
 from agentkit.planners.plan import Plan, Step, StepId
 
-__all__ = ["Answer", "Decision", "Planner", "PlanningContext", "StepResult"]
+__all__ = ["Answer", "Decision", "PlanChange", "Planner", "PlanningContext", "StepResult"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,9 @@ class Answer:
 
 
 Decision: TypeAlias = Step | Answer
+
+PlanChange: TypeAlias = Literal["repair", "look"]
+"""Why a plan is changed: steps failed, or the model had to see results first."""
 
 
 class PlanningContext(Protocol):
@@ -85,6 +88,16 @@ class PlanningContext(Protocol):
         """The model that turns go to."""
         ...
 
+    def replanned(self, reason: PlanChange, *, failed: Sequence[StepId], added: Sequence[StepId]) -> None:
+        """Records that the plan was changed after its results were seen.
+
+        Args:
+            reason: Why.
+            failed: The steps that failed or were not run for that.
+            added: The steps that were planned then.
+        """
+        ...
+
     def warn(self, about: str, message: str) -> None:
         """Records something that a reader of the trace should know, under a short name."""
         ...
@@ -102,7 +115,7 @@ class PlanningContext(Protocol):
 class Planner(Protocol):
     """Turns a task into steps. One object serves one run; it may keep state between rounds."""
 
-    def next(self, run: PlanningContext) -> AsyncIterator[Decision]:
+    def next(self, run: PlanningContext) -> AsyncGenerator[Decision]:
         """Yields what is to be done next.
 
         A step that is yielded may start at once, before the next one is known. When the iterator ends

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from agentkit.errors import PlanError, RunError
 from agentkit.planners.base import Answer, Decision, PlanningContext
@@ -31,7 +31,7 @@ class GivenPlanner:
             plan.add(step)
         self._plan = plan
 
-    async def next(self, run: PlanningContext) -> AsyncIterator[Decision]:
+    async def next(self, run: PlanningContext) -> AsyncGenerator[Decision]:
         """Yields all steps, and in the second round the answer."""
         if not run.results:
             for step in self._plan:

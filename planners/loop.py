@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 
-from agentkit.errors import LimitReached
-from agentkit.messages import Assistant, JsonObject, JsonValue, Message, System, ToolCall, ToolResult, User
+from agentkit.messages import Assistant, JsonObject, Message, System, ToolCall, ToolResult, User
 from agentkit.model_backend.base import CallPolicy, Turn, TurnRequest
+from agentkit.planners.answers import answer_of
 from agentkit.planners.base import Answer, Decision, PlanningContext
 from agentkit.planners.plan import Step, StepId
 
@@ -58,7 +58,7 @@ class LoopPlanner:
         """Calls whose results the model has not seen."""
         self._calls = 0
 
-    async def next(self, run: PlanningContext) -> AsyncIterator[Decision]:
+    async def next(self, run: PlanningContext) -> AsyncGenerator[Decision]:
         """Takes a model turn; yields its calls as steps, or its text as the answer."""
         if not self._messages:
             system = run.instructions or INSTRUCTIONS
@@ -72,7 +72,7 @@ class LoopPlanner:
             if run.output is not None and run.tools:
                 self._messages[-1] = User(TYPED)
                 turn = await run.turn(self._request(run, calls="none", output=run.output))
-            yield Answer(output=_output(turn, structured=run.output is not None))
+            yield Answer(output=answer_of(turn, structured=run.output is not None))
             return
         for call in self._open:
             yield Step(id=StepId(call.id), tool=call.name, args=call.arguments)
@@ -145,20 +145,3 @@ class LoopPlanner:
                 self._calls += 1
                 pieces[i] = replace(piece, id=f"s{self._calls}")
         return replace(message, pieces=tuple(pieces))
-
-
-def _output(turn: Turn, *, structured: bool) -> JsonValue:
-    text = turn.message.text.strip()
-    if turn.stop == "length":
-        raise LimitReached(
-            f"the model's answer was cut off after {turn.usage.output_tokens} tokens", reason="no_answer"
-        )
-    if not text:
-        raise LimitReached("the model gave an empty answer", reason="no_answer")
-    if not structured:
-        return text
-    try:
-        value: JsonValue = json.loads(text)
-    except ValueError as e:
-        raise LimitReached(f"the model's answer is not JSON ({e}): {text[:200]!r}", reason="no_answer") from None
-    return value

@@ -1,0 +1,235 @@
+"""The graph planner: think, write a plan as a typed graph, run it while it is still being written, then answer.
+
+One model turn writes the steps; each may start as soon as what it refers to is done. When all are settled, the model
+sees the results and answers, or writes more steps: because it said that it has to look first, or because some failed.
+Finished steps stay as facts that new steps can refer to; only what a failure left undone is planned again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from agentkit.messages import JsonObject, JsonValue, Message, System, Usage, User
+from agentkit.model_backend.base import Delta, Model, ModelInfo, Sampling, ToolSpec, Turn, TurnRequest
+from agentkit.planners.answers import answer_of
+from agentkit.planners.base import Answer, Decision, PlanChange, PlanningContext
+from agentkit.planners.lines import ANSWER, LOOK, PlanWriter, result_schema
+from agentkit.planners.listing import listing
+from agentkit.planners.plan import Step, StepId
+from agentkit.planners.writing import PlanTurn, TakeTurn
+
+__all__ = ["GraphPlanner", "WrittenPlan", "write_plan"]
+
+MAX_REPAIRS = 2
+"""How often failed steps are planned again in one run."""
+MAX_LOOKS = 6
+"""How often a plan may be continued after its results were seen."""
+
+INSTRUCTIONS = """\
+You solve the user's task with tools. First you write a plan of tool calls; it is carried out for you, and you see \
+the results. You never make up what a tool can tell you."""
+
+RULES = """\
+Tools:
+
+{tools}
+
+A plan has two lines of JSON for each step. The first has its id, its purpose and its tool, the second the arguments. \
+The result of an earlier step, or a part of it, is passed on by reference: "$s1" or "$s1.field". The form is:
+{{"id": "s1", "purpose": "what this step is for", "tool": "first_tool"}}
+{{"key": "a value from the task"}}
+{{"id": "s2", "purpose": "what this step is for", "tool": "second_tool"}}
+{{"amount": "$s1.total", "count": 2}}
+{{"id": "s3", "purpose": "everything that was asked for is there", "tool": "{answer}"}}
+A step with "for_each": "$s1.items" runs once for each item of that list; its arguments call the item "$item" or \
+"$item.field", and its result is the list of results.
+The plan makes every call that the task needs. Only then comes "{answer}", which ends it; or "{look}", when you have \
+to see results before you can plan the rest."""
+
+PLAN = "{task}\n\nWrite the plan for this task."
+EXTEND = "Results so far:\n{results}\n\nNow plan the steps that are left."
+REPAIR = """\
+Results so far:
+{results}
+
+Steps failed, and what needs them was not run. Plan what is missing in another way. The results that are there can be \
+referred to; do not plan them again."""
+NOW_ANSWER = "Results so far:\n{results}\n\nNow give the user the answer to the task: {task}"
+TYPED = "\nGive it as JSON. Copy each value exactly from the results."
+
+
+class EffectOrder:
+    """Keeps the order in which a model wrote steps that may change something.
+
+    A model that writes a plan says what data flows, and not that a file has to be written before it is read. So a
+    step whose tool is not known to be pure waits for all steps before it, and those after it wait for it. Pure steps
+    wait only for what they refer to.
+    """
+
+    def __init__(self) -> None:
+        self._barrier: tuple[StepId, ...] = ()
+        self._since: list[StepId] = []
+
+    def place(self, step: Step, *, pure: bool) -> Step:
+        """Returns the step with what it has to come after, and remembers it."""
+        after = self._barrier if pure or not self._since else tuple(self._since)
+        if pure:
+            self._since.append(step.id)
+        else:
+            self._barrier, self._since = (step.id,), []
+        return replace(step, after=tuple(s for s in after if s not in step.needs))
+
+
+class GraphPlanner:
+    """Plans a graph of calls in one turn, and answers from its results."""
+
+    def __init__(self) -> None:
+        self._messages: list[Message] = []
+        self._told: set[StepId] = set()
+        """Steps whose results the model has seen."""
+        self._order = EffectOrder()
+        self._ids = 0
+        self._repairs = 0
+        self._looks = 0
+        self._ending = ""
+
+    async def next(self, run: PlanningContext) -> AsyncGenerator[Decision]:
+        """Yields steps as they are written, or the answer."""
+        failed = [s for s in run.results if not run.results[s].ok and s not in self._told]
+        reason: PlanChange | None = None
+        if failed and self._repairs < MAX_REPAIRS:
+            reason = "repair"
+            self._repairs += 1
+            self._messages.append(User(REPAIR.format(results=self._results(run))))
+        elif self._ending == LOOK and self._looks < MAX_LOOKS and not failed:
+            reason = "look"
+            self._looks += 1
+            self._messages.append(User(EXTEND.format(results=self._results(run))))
+        if self._messages and reason is None:
+            if failed:
+                run.warn("repairs_used_up", f"failed, and not planned again: {', '.join(failed)}")
+            yield await self._answer(run)
+            return
+        added: list[StepId] = []
+        async with aclosing(self._write(run)) as steps:
+            async for step in steps:
+                added.append(step.id)
+                yield step
+        if reason is not None:
+            run.replanned(reason, failed=failed, added=added)
+        if not added:
+            yield await self._answer(run)
+
+    async def _write(self, run: PlanningContext) -> AsyncGenerator[Step]:
+        returns = {tool.name: tool.returns for tool in run.tools}
+        known = {
+            s: result_schema(run.plan[s], returns[run.plan[s].tool]) for s, result in run.results.items() if result.ok
+        }
+        writer = _writer(run.tools, known=known, first=self._ids + 1)
+        if not self._messages:
+            self._messages = _opening(run.task, writer, run.instructions, run.history)
+        turn = PlanTurn(run.turn, writer)
+        steps = turn.steps(self._messages, thinking=run.thinking, steered=_is_steered(run.model))
+        async with aclosing(steps):
+            async for step in steps:
+                yield self._order.place(step, pure=writer.tools[step.tool].pure)
+        self._messages.append(turn.message)
+        self._ids += turn.heads
+        self._ending = turn.ending
+        if not turn.ending:
+            run.warn("plan_cut_off", "the plan was cut off; it is carried out as far as it was written")
+
+    async def _answer(self, run: PlanningContext) -> Answer:
+        structured = run.output is not None
+        cue = NOW_ANSWER.format(results=self._results(run), task=run.task) if run.results else run.task
+        self._messages.append(User(cue + (TYPED if structured else "")))
+        turn = await run.turn(
+            TurnRequest(messages=tuple(self._messages), calls="none", thinking=run.thinking, output=run.output)
+        )
+        return Answer(output=answer_of(turn, structured=structured))
+
+    def _results(self, run: PlanningContext) -> str:
+        """Returns the results that the model has not seen, a line each."""
+        new = [result for s, result in run.results.items() if s not in self._told]
+        self._told.update(result.id for result in new)
+        return "\n".join(
+            f"{r.id} ({run.plan[r.id].purpose or r.tool}): "
+            + (json.dumps(r.shown, ensure_ascii=False) if r.ok else f"FAILED: {r.shown}")
+            for r in new
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenPlan:
+    """A plan that was written and not run."""
+
+    steps: Sequence[Step]
+    usage: Usage
+    problems: Sequence[str] = ()
+    """What is wrong with it; empty unless it was cut off."""
+
+
+async def write_plan(
+    model: Model,
+    task: str,
+    tools: Sequence[ToolSpec],
+    *,
+    thinking: int = 0,
+    instructions: str = "",
+    sampling: Sampling = Sampling(),  # noqa: B008  # frozen
+) -> WrittenPlan:
+    """Returns a model's plan for a task; nothing of it is run.
+
+    Args:
+        model: Writes the plan.
+        task: What is asked.
+        tools: What steps may call.
+        thinking: Budget of the thought before the plan, in tokens.
+        instructions: The developer's instructions.
+        sampling: How tokens are chosen.
+
+    Raises:
+        agentkit.errors.ModelError: The model failed.
+        agentkit.errors.LimitReached: A server's plan does not fit.
+    """
+    writer = _writer(tools)
+    turn = PlanTurn(_taking(model, sampling), writer)
+    messages = _opening(task, writer, instructions, ())
+    steps = [s async for s in turn.steps(messages, thinking=thinking, steered=_is_steered(model.info))]
+    problems = () if turn.ending else ("the plan was cut off",)
+    return WrittenPlan(steps=steps, usage=turn.usage, problems=problems)
+
+
+def _taking(model: Model, sampling: Sampling) -> TakeTurn:
+    def take(request: TurnRequest, on_part: Callable[[JsonValue], None] | None = None) -> Awaitable[Turn]:
+        def emit(delta: Delta) -> None:
+            if delta.kind == "part" and on_part is not None:
+                on_part(json.loads(delta.text))
+
+        return model.turn(replace(request, sampling=sampling), emit)
+
+    return take
+
+
+def _is_steered(model: ModelInfo) -> bool:
+    """Returns whether a model takes answers in parts."""
+    return model.kind != "remote"
+
+
+def _writer(
+    tools: Sequence[ToolSpec], *, known: Mapping[StepId, JsonObject | None] | None = None, first: int = 1
+) -> PlanWriter:
+    named = {tool.name: tool for tool in tools}
+    # A tool may have the name of a terminal.
+    answer, look = (name if name not in named else f"{name}_now" for name in (ANSWER, LOOK))
+    return PlanWriter(named, known or {}, first=first, terminals={answer: ANSWER, look: LOOK})
+
+
+def _opening(task: str, writer: PlanWriter, instructions: str, history: Sequence[Message]) -> list[Message]:
+    answer, look = writer.terminals
+    tools = "\n".join(map(listing, writer.tools.values()))
+    rules = RULES.format(tools=tools, answer=answer, look=look)
+    return [System(f"{instructions or INSTRUCTIONS}\n\n{rules}"), *history, User(PLAN.format(task=task))]

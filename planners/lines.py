@@ -1,0 +1,164 @@
+"""A plan as a model writes it: lines of JSON, and what the next one may be.
+
+Each step has two lines, its head and its arguments::
+
+    {"id": "s1", "purpose": "load the table", "tool": "load_csv"}
+    {"path": "expenses.csv"}
+    {"id": "s2", "purpose": "total the amounts", "tool": "total"}
+    {"rows": "$s1.rows"}
+    {"id": "s3", "purpose": "tell the user", "tool": "answer"}
+
+Under the schemas that are given here, a head can name only tools that there are, and arguments can refer only to
+earlier steps, and only to what has a fitting type. So the graph has no cycle and nothing dangles, whatever the model's
+weights say.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from agentkit.messages import JsonObject, JsonValue, is_object
+from agentkit.model_backend.base import ToolSpec
+from agentkit.planners.offers import (
+    Offer,
+    arguments_schema,
+    item_offers,
+    items_of,
+    offers,
+    read_arguments,
+    uses_item,
+)
+from agentkit.planners.plan import Step, StepId, render_refs
+
+__all__ = ["ANSWER", "LOOK", "PlanWriter", "result_schema"]
+
+ANSWER = "answer"
+"""What the last head names instead of a tool: the results are all that is needed."""
+LOOK = "look"
+"""The same, when more steps have to be planned after the results were seen."""
+
+PURPOSE_CHARS = 120
+MAX_LISTS = 30
+"""Lists offered for a step to run for each item of."""
+MAX_REPETITIONS = 2
+"""Calls that were there already, before the plan has to end: small models go round in circles."""
+
+
+@dataclass
+class _Draft:
+    """What the lines so far say."""
+
+    results: dict[StepId, JsonObject | None]
+    steps: list[Step] = field(default_factory=list[Step])
+    renamed: dict[StepId, StepId] = field(default_factory=dict[StepId, StepId])
+    """Steps whose call was there already, and the step that made it."""
+
+    def offers(self, head: JsonObject | None = None) -> list[Offer]:
+        """The references that may be used now, the latest steps first."""
+        known = {s: r for s, r in reversed(self.results.items()) if s not in self.renamed}
+        offered = offers(known)
+        if head is not None and "for_each" in head:
+            return [*item_offers(_find(offered, head["for_each"])), *offered]
+        return offered
+
+
+@dataclass(frozen=True)
+class PlanWriter:
+    """Gives the schemas of a plan's lines, and reads the lines as steps.
+
+    Args:
+        tools: The tools that steps may call, by name.
+        known: Result schemas of steps that are done and may be referred to, by id.
+        first: Number of the first new step.
+        max_steps: The most new steps.
+        terminals: The names of what may end the plan, and which of `ANSWER` and `LOOK` each stands for.
+    """
+
+    tools: Mapping[str, ToolSpec]
+    known: Mapping[StepId, JsonObject | None] = field(default_factory=dict[StepId, "JsonObject | None"])
+    first: int = 1
+    max_steps: int = 24
+    terminals: Mapping[str, str] = field(default_factory=lambda: {ANSWER: ANSWER, LOOK: LOOK})
+
+    def schema(self, lines: Sequence[JsonValue]) -> JsonObject | None:
+        """Returns the schema of the line that follows; ``None`` when the plan is whole."""
+        draft = self._draft(lines)
+        number = len(lines) // 2
+        if len(lines) % 2 == 0:
+            return None if number == self.max_steps else self._head(number, draft)
+        head = lines[-1]
+        assert is_object(head)
+        if head["tool"] in self.terminals:
+            return None
+        return arguments_schema(self.tools[head["tool"]].parameters, draft.offers(head))
+
+    def steps(self, lines: Sequence[JsonValue]) -> list[Step]:
+        """Returns the steps of the lines so far. The same call twice is one step: it could give nothing new."""
+        return self._draft(lines).steps
+
+    def ending(self, lines: Sequence[JsonValue]) -> str:
+        """Returns what ended the plan: `ANSWER`, `LOOK`, or nothing when it was cut off."""
+        last = lines[-1] if len(lines) % 2 else None
+        return self.terminals.get(last["tool"], "") if is_object(last) else ""
+
+    def _head(self, number: int, draft: _Draft) -> JsonObject:
+        names = [] if len(draft.renamed) >= MAX_REPETITIONS else [*self.tools]
+        if draft.results:
+            names += self.terminals
+        lists = [str(offer.ref) for offer in draft.offers() if items_of(offer) is not None]
+        properties: JsonObject = {
+            "id": {"const": f"s{self.first + number}"},
+            "purpose": {"type": "string", "minLength": 1, "maxLength": PURPOSE_CHARS},
+            "tool": {"enum": names},
+        }
+        if lists:
+            properties["for_each"] = {"enum": lists[:MAX_LISTS]}
+        required = ["id", "purpose", "tool"]
+        return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+    def _draft(self, lines: Sequence[JsonValue]) -> _Draft:
+        draft = _Draft(dict(self.known))
+        made: dict[str, StepId] = {}
+        for head, arguments in zip(lines[::2], lines[1::2], strict=False):
+            assert is_object(head)
+            step = self._step(head, arguments, draft)
+            draft.results[step.id] = result_schema(step, self.tools[step.tool].returns)
+            call = json.dumps([step.tool, str(step.for_each), render_refs(step.args)], sort_keys=True)
+            if call in made:
+                draft.renamed[step.id] = made[call]
+            else:
+                made[call] = step.id
+                draft.steps.append(step)
+        return draft
+
+    def _step(self, head: JsonObject, arguments: Any, draft: _Draft) -> Step:
+        offered = draft.offers(head)
+        step = Step(
+            id=StepId(head["id"]),
+            tool=head["tool"],
+            args=read_arguments(arguments, offered, draft.renamed),
+            purpose=head["purpose"],
+        )
+        # The same call for each item, without the item, would be the same call many times.
+        if "for_each" in head and uses_item(step.args):
+            return replace(step, for_each=_find(offered, head["for_each"]).ref)
+        return step
+
+
+def result_schema(step: Step, returns: JsonObject | None) -> JsonObject | None:
+    """Returns the schema of a step's result, as far as it is known.
+
+    Args:
+        step: The step.
+        returns: What its tool returns.
+    """
+    if step.for_each is None:
+        return returns
+    return {"type": "array", "items": True if returns is None else returns}
+
+
+def _find(offered: Sequence[Offer], written: str) -> Offer:
+    return next(offer for offer in offered if str(offer.ref) == written)
