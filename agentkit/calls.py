@@ -11,7 +11,7 @@ from typing import Any
 from agentkit.errors import PlanError, ToolSignal, ToolTimeout
 from agentkit.events import Event, StepProgress
 from agentkit.messages import JsonObject, JsonValue
-from agentkit.planners.plan import Ref, Step
+from agentkit.planners.plan import Ref, Step, Template
 from agentkit.tools.context import ToolContext
 from agentkit.tools.registry import ToolRegistry
 
@@ -65,21 +65,28 @@ class Caller:
             return False, f"{type(e).__name__}: {e}"
 
     def _context(self, step: Step, item: int | None) -> ToolContext:
+        def on_progress(message: JsonValue) -> None:
+            if not context.cancelled:  # a thread that was left behind may still say something
+                self._emit(StepProgress(id=step.id, message=message, item=item))
+
         place = [self._run_id, step.id, 1] if item is None else [self._run_id, step.id, 1, item]
-        return ToolContext(
+        context = ToolContext(
             run_id=self._run_id,
             step_id=step.id,
             idempotency_key=hashlib.sha256(json.dumps(place).encode()).hexdigest(),
             workspace=self._workspace,
             state=self.state,
-            on_progress=lambda message: self._emit(StepProgress(id=step.id, message=message, item=item)),
+            on_progress=on_progress,
         )
+        return context
 
 
 def resolve_refs(value: Any, find: Callable[[Ref], Any]) -> Any:
-    """Returns `value` with each reference replaced by the value that `find` gives for it, never by text."""
+    """Returns `value` with each reference replaced by the value that `find` gives for it, and each template filled."""
     if isinstance(value, Ref):
         return find(value)
+    if isinstance(value, Template):
+        return value.fill(find)
     if isinstance(value, Mapping):
         return {k: resolve_refs(v, find) for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, list | tuple):

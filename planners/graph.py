@@ -46,8 +46,10 @@ The result of an earlier step, or a part of it, is passed on by reference: "$s1"
 {{"id": "s3", "purpose": "everything that was asked for is there", "tool": "{answer}"}}
 A step with "for_each": "$s1.items" runs once for each item of that list; its arguments call the item "$item" or \
 "$item.field", and its result is the list of results.
-The plan makes every call that the task needs. Only then comes "{answer}", which ends it; or "{look}", when you have \
-to see results before you can plan the rest."""
+A value that an earlier step gives is always passed on by reference, never guessed. Within text it is written the same \
+way: "Total: $s1.total".
+The plan makes every call that the task needs. Only then comes "{answer}", which ends it. "{look}" ends it too, when the \
+next arguments have to be read out of a text that an earlier step gives: you see the text, and plan the rest."""
 
 PLAN = "{task}\n\nWrite the plan for this task."
 EXTEND = "Results so far:\n{results}\n\nNow plan the steps that are left."
@@ -128,7 +130,8 @@ class GraphPlanner:
         known = {
             s: result_schema(run.plan[s], returns[run.plan[s].tool]) for s, result in run.results.items() if result.ok
         }
-        writer = _writer(run.tools, known=known, first=self._ids + 1)
+        failed = any(not run.results[s].ok for s in run.results)
+        writer = _writer(run.tools, known=known, first=self._ids + 1, least=1 if failed else 0)
         if not self._messages:
             self._messages = _opening(run.task, writer, run.instructions, run.history)
         turn = PlanTurn(run.turn, writer)
@@ -220,12 +223,16 @@ def _is_steered(model: ModelInfo) -> bool:
 
 
 def _writer(
-    tools: Sequence[ToolSpec], *, known: Mapping[StepId, JsonObject | None] | None = None, first: int = 1
+    tools: Sequence[ToolSpec],
+    *,
+    known: Mapping[StepId, JsonObject | None] | None = None,
+    first: int = 1,
+    least: int = 0,
 ) -> PlanWriter:
     named = {tool.name: tool for tool in tools}
     # A tool may have the name of a terminal.
     answer, look = (name if name not in named else f"{name}_now" for name in (ANSWER, LOOK))
-    return PlanWriter(named, known or {}, first=first, terminals={answer: ANSWER, look: LOOK})
+    return PlanWriter(named, known or {}, first=first, least=least, terminals={answer: ANSWER, look: LOOK})
 
 
 def _opening(task: str, writer: PlanWriter, instructions: str, history: Sequence[Message]) -> list[Message]:

@@ -73,6 +73,7 @@ class PlanWriter:
         tools: The tools that steps may call, by name.
         known: Result schemas of steps that are done and may be referred to, by id.
         first: Number of the first new step.
+        least: The fewest new steps.
         max_steps: The most new steps.
         terminals: The names of what may end the plan, and which of `ANSWER` and `LOOK` each stands for.
     """
@@ -80,6 +81,7 @@ class PlanWriter:
     tools: Mapping[str, ToolSpec]
     known: Mapping[StepId, JsonObject | None] = field(default_factory=dict[StepId, "JsonObject | None"])
     first: int = 1
+    least: int = 0
     max_steps: int = 24
     terminals: Mapping[str, str] = field(default_factory=lambda: {ANSWER: ANSWER, LOOK: LOOK})
 
@@ -106,7 +108,7 @@ class PlanWriter:
 
     def _head(self, number: int, draft: _Draft) -> JsonObject:
         names = [] if len(draft.renamed) >= MAX_REPETITIONS else [*self.tools]
-        if draft.results:
+        if number >= self.least or not names:
             names += self.terminals
         lists = [str(offer.ref) for offer in draft.offers() if items_of(offer) is not None]
         properties: JsonObject = {

@@ -6,19 +6,26 @@ listed in the schema, so a constrained decoder can write no other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from agentkit.errors import PlanError
 from agentkit.messages import JsonObject, is_array, is_object
 from agentkit.planners.fit import Fit, fits, item_schema, paths
-from agentkit.planners.plan import ITEM, Ref, StepId, render_refs
+from agentkit.planners.plan import ITEM, Ref, StepId, Template, joined, render_refs
 
 __all__ = ["Offer", "arguments_schema", "item_offers", "items_of", "offers", "read_arguments", "uses_item"]
 
+_SCALAR: JsonObject = {"type": ["string", "number", "boolean"]}
 MAX_REFS = 60
 """References offered for one argument."""
+_SHAPED = {"pattern", "format", "minLength", "maxLength"}
+"""Keywords of text whose shape would not survive that results are put in."""
+_TEXT = r"^([^$]|\$\$|\$(REFS)|\$[^$a-zA-Z_{])*\$?$"
+"""Pattern of text in which the references REFS may stand."""
 _NO_REFERENCE = r"^([^$][\s\S]*|\$\$[\s\S]*)?$"
 """Pattern of text that is no reference: a dollar at its start is doubled, as in a task file."""
 
@@ -63,6 +70,12 @@ class _Parameters:
     root: JsonObject
     offered: Sequence[Offer]
 
+    @cached_property
+    def text(self) -> str:
+        """Pattern of text in which references to scalars may stand, anywhere."""
+        refs = "|".join(re.escape(str(ref)[1:]) for ref in in_text(self.offered))
+        return _TEXT.replace("REFS", refs) if refs else _NO_REFERENCE
+
     def argument(self, schema: JsonObject) -> JsonObject:
         """Returns the schema of a value that may be a reference."""
         fitting = [str(o.ref) for o in self.offered if fits(o.schema, schema, root=self.root).fit is not Fit.NO]
@@ -79,7 +92,7 @@ class _Parameters:
         literal = dict(schema)
         kind = schema.get("type")
         if kind == "string" or (is_array(kind) and "string" in kind):
-            literal["pattern"] = _NO_REFERENCE
+            literal["pattern"] = self.text if kind == "string" and not _SHAPED & schema.keys() else _NO_REFERENCE
             if "pattern" in schema:
                 literal["allOf"] = [*schema.get("allOf", []), {"pattern": schema["pattern"]}]
         if is_object(inside := schema.get("properties")):
@@ -89,8 +102,14 @@ class _Parameters:
         return literal
 
 
-def read_arguments(value: Any, offered: Iterable[Offer], renamed: Mapping[StepId, StepId]) -> Any:
-    """Returns decoded arguments with references as `Ref`, and doubled dollars undone.
+def in_text(offered: Iterable[Offer]) -> list[Ref]:
+    """Returns the references that may stand within text: to what is text, a number or true or false."""
+    scalars = (o.ref for o in offered if fits(o.schema, _SCALAR).fit is Fit.YES)
+    return [*scalars][:MAX_REFS]
+
+
+def read_arguments(value: Any, offered: Sequence[Offer], renamed: Mapping[StepId, StepId]) -> Any:
+    """Returns decoded arguments with references as `Ref`, text with references in it as `Template`.
 
     Args:
         value: What was decoded under `arguments_schema`.
@@ -98,17 +117,28 @@ def read_arguments(value: Any, offered: Iterable[Offer], renamed: Mapping[StepId
         renamed: Steps that stand for others.
     """
     refs = {str(o.ref): Ref(renamed.get(o.ref.step, o.ref.step), o.ref.path) for o in offered}
-    return _read(value, refs)
+    # The longest first: $s1.total_sales is not $s1.total and some text.
+    within = "|".join(re.escape(str(ref)) for ref in sorted(in_text(offered), key=lambda ref: -len(str(ref))))
+    return _read(value, refs, re.compile(rf"\$\$|{within}" if within else r"\$\$"))
 
 
-def _read(value: Any, refs: Mapping[str, Ref]) -> Any:
+def _read(value: Any, refs: Mapping[str, Ref], marks: re.Pattern[str]) -> Any:
     if is_object(value):
-        return {k: _read(v, refs) for k, v in value.items()}
+        return {k: _read(v, refs, marks) for k, v in value.items()}
     if is_array(value):
-        return [_read(v, refs) for v in value]
+        return [_read(v, refs, marks) for v in value]
     if not isinstance(value, str):
         return value
-    return refs[value] if value in refs else value[1:] if value.startswith("$$") else value
+    return refs[value] if value in refs else _read_text(value, refs, marks)
+
+
+def _read_text(text: str, refs: Mapping[str, Ref], marks: re.Pattern[str]) -> str | Template:
+    parts: list[str | Ref] = []
+    end = 0
+    for found in marks.finditer(text):
+        parts += [text[end : found.start()], refs.get(found[0], "$")]
+        end = found.end()
+    return joined([*parts, text[end:]])
 
 
 def uses_item(value: Any) -> bool:
@@ -117,4 +147,6 @@ def uses_item(value: Any) -> bool:
         return any(map(uses_item, value.values()))
     if is_array(value):
         return any(map(uses_item, value))
+    if isinstance(value, Template):
+        return any(map(uses_item, value.refs))
     return isinstance(value, Ref) and value.step == ITEM

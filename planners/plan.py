@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NewType, TypeAlias
 
@@ -12,7 +13,7 @@ import networkx as nx
 from agentkit.errors import PlanError
 from agentkit.messages import JsonObject, JsonValue, is_array, is_object
 
-__all__ = ["ITEM", "OnError", "Plan", "Ref", "Step", "StepId", "parse_refs", "render_refs"]
+__all__ = ["ITEM", "OnError", "Plan", "Ref", "Step", "StepId", "Template", "joined", "parse_refs", "render_refs"]
 
 StepId = NewType("StepId", str)
 
@@ -28,6 +29,7 @@ OnError: TypeAlias = Literal["fail", "skip", "collect"]
 """
 
 _REF = re.compile(r"\$(?P<step>[A-Za-z_][A-Za-z0-9_-]*)(?P<path>(?:\.[A-Za-z_][A-Za-z0-9_-]*|\[\d+\])*)")
+_IN_TEXT = re.compile(r"\$\$|\$\{([^}]*)\}?")
 _PART = re.compile(r"\.([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]")
 
 
@@ -60,6 +62,30 @@ class Ref:
         return value
 
 
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Stands in a step's arguments for text with results in it, such as a report or a formula.
+
+    The places of the references are known before anything runs, and what is put in is never read again: a result in
+    which ``${s1}`` stands comes out as it is.
+    """
+
+    parts: tuple[str | Ref, ...]
+
+    @property
+    def refs(self) -> tuple[Ref, ...]:
+        """The references, in order."""
+        return tuple(part for part in self.parts if isinstance(part, Ref))
+
+    def __str__(self) -> str:
+        """The template as it is written in a task file: ``"${s1.count} errors"``."""
+        return "".join(f"${{{str(p)[1:]}}}" if isinstance(p, Ref) else p.replace("$", "$$") for p in self.parts)
+
+    def fill(self, find: Callable[[Ref], JsonValue]) -> str:
+        """Returns the text; a result that is text is put in as it is, any other as JSON."""
+        return "".join(_as_text(find(part)) if isinstance(part, Ref) else part for part in self.parts)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One tool call of a plan."""
@@ -67,7 +93,7 @@ class Step:
     id: StepId
     tool: str
     args: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """JSON values in which a `Ref` may stand for any value, at any depth."""
+    """JSON values in which a `Ref` may stand for any value, and a `Template` for text, at any depth."""
     for_each: Ref | None = None
     """A list; the step runs once for each item, which its arguments call `ITEM`, and its result is the list of
     results, in order."""
@@ -134,11 +160,13 @@ class Plan:
     def to_list(self) -> list[JsonObject]:
         """Returns the steps as JSON objects, references written as text, as a task file has them."""
         return [
-            {"id": s.id, "tool": s.tool, "args": render_refs(s.args)}
+            {"id": s.id}
+            | ({"purpose": s.purpose} if s.purpose else {})
+            | {"tool": s.tool}
             | ({"for_each": str(s.for_each)} if s.for_each else {})
             | ({"on_error": s.on_error} if s.on_error != "fail" else {})
+            | {"args": render_refs(s.args)}
             | ({"after": list(s.after)} if s.after else {})
-            | ({"purpose": s.purpose} if s.purpose else {})
             for s in self
         ]
 
@@ -146,39 +174,74 @@ class Plan:
 def parse_refs(value: Any) -> Any:
     """Returns `value` with each string that is wholly a reference replaced by a `Ref`.
 
-    ``$$`` at the start of a string stands for a literal dollar. Text around a reference is an error,
-    because substitution is by value and never by text.
+    Text with ``${step.field}`` in it becomes a `Template`; there ``$$`` stands for a literal dollar. In other text
+    only a dollar at the start has to be doubled.
 
     Raises:
-        agentkit.errors.PlanError: A string starts with ``$`` and is not a reference.
+        agentkit.errors.PlanError: A string starts with ``$``, or has ``${`` in it, and is not a reference.
     """
     if isinstance(value, Mapping):
         return {k: parse_refs(v) for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, list | tuple):
         return [parse_refs(v) for v in value]  # pyright: ignore[reportUnknownVariableType]
-    if not isinstance(value, str) or not value.startswith("$"):
+    if not isinstance(value, str):
         return value
-    if value.startswith("$$"):
-        return value[1:]
-    match = _REF.fullmatch(value)
+    if "${" in value:
+        return _parse_template(value)
+    if not value.startswith("$") or value.startswith("$$"):
+        return value.replace("$$", "$", 1) if value.startswith("$") else value
+    return _parse_ref(value, value)
+
+
+def _parse_ref(written: str, value: str) -> Ref:
+    match = _REF.fullmatch(written)
     if match is None:
         raise PlanError(
-            f"{value!r} is not a reference; write '$step', '$step.field' or '$step[0].field', "
-            "or '$$' at the start for a literal dollar"
+            f"{value!r} is not a reference; write '$step', '$step.field' or '$step[0].field', '${{step.field}}' within "
+            "text, or '$$' for a literal dollar"
         )
     path = tuple(int(index) if index else key for key, index in _PART.findall(match["path"]))
     return Ref(StepId(match["step"]), path)
 
 
+def _parse_template(value: str) -> Template | str:
+    parts: list[str | Ref] = []
+    end = 0
+    for found in _IN_TEXT.finditer(value):
+        written = f"${found[1]}" if found[0].endswith("}") else ""
+        parts += [value[end : found.start()], "$" if found[0] == "$$" else _parse_ref(written, value)]
+        end = found.end()
+    return joined([*parts, value[end:]])
+
+
+def joined(parts: Sequence[str | Ref]) -> Template | str:
+    """Returns a template of text and references; plain text when there is no reference."""
+    merged: list[str | Ref] = []
+    for part in parts:
+        if isinstance(part, str) and merged and isinstance(last := merged[-1], str):
+            merged[-1] = last + part
+        elif part != "":
+            merged.append(part)
+    if any(isinstance(part, Ref) for part in merged):
+        return Template(tuple(merged))
+    return "".join(map(str, merged))
+
+
 def render_refs(value: Any) -> Any:
-    """Returns `value` with each `Ref` written as text and literal dollars doubled: undoes `parse_refs`."""
-    if isinstance(value, Ref):
+    """Returns `value` with references written as text and literal dollars doubled: undoes `parse_refs`."""
+    if isinstance(value, Ref | Template):
         return str(value)
     if isinstance(value, Mapping):
         return {k: render_refs(v) for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, list | tuple):
         return [render_refs(v) for v in value]  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, str) and "${" in value:
+        return value.replace("$", "$$")
     return f"${value}" if isinstance(value, str) and value.startswith("$") else value
+
+
+def _as_text(value: JsonValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _outline(value: Any) -> str:
@@ -193,6 +256,8 @@ def _outline(value: Any) -> str:
 def _refs(value: Any) -> Iterator[Ref]:
     if isinstance(value, Ref):
         yield value
+    elif isinstance(value, Template):
+        yield from value.refs
     elif isinstance(value, Mapping):
         for v in value.values():  # pyright: ignore[reportUnknownVariableType]
             yield from _refs(v)
