@@ -20,6 +20,7 @@ from agentkit.limits import Limits
 from agentkit.messages import JsonObject, JsonValue, Message
 from agentkit.model_backend.base import Model, Sampling
 from agentkit.paths import runs_folder
+from agentkit.planners.auto import AutoPlanner
 from agentkit.planners.base import Planner, StepResult
 from agentkit.planners.given import GivenPlanner
 from agentkit.planners.graph import GraphPlanner
@@ -40,7 +41,7 @@ PlannerChoice: TypeAlias = "Literal['auto', 'graph', 'loop'] | Sequence[Step] | 
 """``graph``: the model writes a plan of calls, which run side by side. ``loop``: it decides turn by turn. ``auto``:
 it chooses. A sequence of steps is run as it is. A function makes a planner of your own, one for each run."""
 
-_PLANNERS: dict[str, Callable[[], Planner]] = {"auto": LoopPlanner, "graph": GraphPlanner, "loop": LoopPlanner}
+_PLANNERS: dict[str, Callable[[], Planner]] = {"auto": AutoPlanner, "graph": GraphPlanner, "loop": LoopPlanner}
 
 ToolSource: TypeAlias = "Tool | Callable[..., Any] | BaseToolset | str"
 
@@ -228,17 +229,26 @@ class Rounds:
 
     async def __aenter__(self) -> Self:
         self.run.start()
-        if self._journal is not None:
-            await asyncio.wrap_future(self._journal.flush())
+        try:
+            if self._journal is not None:
+                await asyncio.wrap_future(self._journal.flush())
+        except BaseException:
+            await self._close()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self.run.result is None:
-            await self.run.cancel()
-        if self._journal is not None:
-            await asyncio.to_thread(self._journal.close)
+        await self._close()
+
+    async def _close(self) -> None:
+        try:
+            if self.run.result is None:
+                await self.run.cancel()
+        finally:
+            if self._journal is not None:
+                await asyncio.to_thread(self._journal.close)
 
 
 def _new_run_id() -> str:

@@ -135,6 +135,8 @@ class Journal:
 
 
 def _settle(done: Future[None], error: Exception | None, path: Path) -> None:
+    if not done.set_running_or_notify_cancel():
+        return  # nobody waits any more
     if error is None:
         done.set_result(None)
     else:

@@ -15,10 +15,9 @@ import gc
 import importlib
 import importlib.metadata
 import json
-import operator
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from statistics import median
@@ -131,8 +130,12 @@ async def langgraph(graph: Graph, width: int) -> None:
     assert len(state["values"]) == len(graph)
 
 
+def _merged(values: dict[str, int], more: dict[str, int]) -> dict[str, int]:
+    return values | more
+
+
 class _State(TypedDict):
-    values: Annotated[dict[str, int], operator.or_]
+    values: Annotated[dict[str, int], _merged]
 
 
 def _node_function(node: Node) -> Callable[[_State], Awaitable[_State]]:
@@ -223,7 +226,7 @@ async def lines() -> AsyncIterator[Node]:
 class WritingPlanner:
     """Yields the same lines as steps."""
 
-    async def next(self, run: PlanningContext) -> AsyncIterator[Decision]:
+    async def next(self, run: PlanningContext) -> AsyncGenerator[Decision, None]:
         """Yields a step at each time, and then the answer."""
         if run.results:
             yield Answer(output=len(run.results))

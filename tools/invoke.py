@@ -12,7 +12,7 @@ import contextvars
 import inspect
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import aclosing, suppress
+from contextlib import aclosing, closing, suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -110,13 +110,13 @@ def _tamed(tool: str, error: BaseException) -> RunError:
 
 def _drive(call: Call, generator: Generator[Any, Any, Any]) -> Any:
     last: Any = None
-    while not call.stopped():
-        try:
-            last = _guarded(call.tool, generator.__next__)
-        except StopIteration as stop:
-            return last if stop.value is None and not call.result_is_returned else stop.value
-        call.progress(last)
-    generator.close()
+    with closing(generator):
+        while not call.stopped():
+            try:
+                last = _guarded(call.tool, generator.__next__)
+            except StopIteration as stop:
+                return last if stop.value is None and not call.result_is_returned else stop.value
+            call.progress(last)
     return None  # nobody waits for it
 
 

@@ -59,8 +59,8 @@ def run(tools: Tools, *steps: Step, **limits: Any) -> tuple[Result, float]:
     """Runs steps in simulated time; returns how the run ended, and when."""
 
     async def main() -> tuple[Result, float]:
-        limit = Limits(**({"calls": 10_000, "time": None} | limits))
-        result = await Agent(None, tools.make(), planner=steps, limits=limit, record=False).run("Work")
+        given: dict[str, Any] = {"calls": 10_000, "time": None, **limits}
+        result = await Agent(None, tools.make(), planner=steps, limits=Limits(**given), record=False).run("Work")
         return result, asyncio.get_running_loop().time()
 
     return run_simulated(main())
@@ -110,7 +110,8 @@ def test_a_thousand_items_run_at_most_a_few_at_a_time_and_leave_one_event_each()
         tools, step("rows", "give", value=list(range(1000))), step("s", "work", "$rows", x="$item"), parallel=8
     )
     assert result.output == [{"got": i} for i in range(1000)]
-    assert (tools.most, seconds) == (8, pytest.approx(125))
+    assert tools.most == 8
+    assert seconds == pytest.approx(125)
     assert len(of(result, ItemFinished)) == 1000
     assert len(result.events) == 1000 + 2 * 3 + 2
     (span,) = [s for s in result.trace.steps if s.id == "s"]

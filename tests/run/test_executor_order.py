@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -41,7 +41,7 @@ class WritingPlanner:
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
 
-    async def next(self, run: PlanningContext) -> AsyncIterator[Decision]:
+    async def next(self, run: PlanningContext) -> AsyncGenerator[Decision, None]:
         if run.results:
             yield Answer(output=None)
             return

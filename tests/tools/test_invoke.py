@@ -16,6 +16,7 @@ import pytest
 
 from agentkit import Retry, ToolContext, tool
 from agentkit.errors import RunError, ToolFailed, ToolTimeout
+from agentkit.tools.invoke import call_blocking
 from agentkit.tools.tool import FunctionTool
 from tests.tools.kinds import Colour, Point
 
@@ -93,6 +94,26 @@ def test_yields_are_progress_and_the_result_is_what_is_returned_or_yielded_last(
     seen: list[Any] = []
     assert run(FunctionTool(function), {"count": 3}, ToolContext(on_progress=seen.append)) == result
     assert seen == ["step 0", "step 1", "step 2"]
+
+
+def test_a_generator_is_closed_when_its_progress_can_not_be_told() -> None:
+    closed: list[bool] = []
+
+    @tool
+    def work() -> Iterator[int]:
+        try:
+            yield 1
+        finally:
+            closed.append(True)
+
+    def broken(message: object) -> None:
+        raise RuntimeError("the event loop is closed")
+
+    generator = work.function()
+    call = work.call({}, progress=broken)
+    with pytest.raises(RuntimeError, match="closed"):
+        call_blocking(dataclasses.replace(call, function=lambda: generator))
+    assert closed == [True]
 
 
 def test_a_generator_that_yields_nothing_and_promises_text_fails_clearly() -> None:
