@@ -21,6 +21,7 @@ from agentkit.cli.display import Lines
 from agentkit.cli.live import LiveDisplay
 from agentkit.events import (
     Event,
+    ItemFinished,
     PieceDelta,
     RunFinished,
     StepFinished,
@@ -214,6 +215,24 @@ def test_calls_that_go_on_are_drawn_with_what_they_said_last(draw: Draw) -> None
     shown = draw(CALL, StepStarted(id="s2", tool="add", args={}), *said)
     assert 's1 wait(seconds=5)  4 s  {"done": 3}' in shown
     assert "s2 add()  3 s" in shown
+
+
+def test_a_step_for_each_item_is_drawn_with_how_many_are_done(draw: Draw) -> None:
+    many = StepStarted(id="s2", tool="add", args={"x": "$item"}, items=1000)
+    done = [ItemFinished(id="s2", index=i, ok=i != 1, error="too large" if i == 1 else "", seconds=0.1) for i in (1, 0)]
+    shown = draw(CALL, many, *done)
+    assert 's2 add(x="$item")  2 of 1,000 items  3 s' in shown
+    assert "s1 wait(seconds=5)  4 s" in shown
+
+
+def test_items_that_failed_are_told_and_others_are_not() -> None:
+    told = Lines()
+    many = StepStarted(id="s2", tool="add", args={"x": "$item"}, items=1000)
+    good = ItemFinished(id="s2", index=0, ok=True, error="", seconds=0.1)
+    bad = ItemFinished(id="s2", index=1, ok=False, error="too large", seconds=0.1)
+    said = StepProgress(id="s2", message="half", item=7)
+    lines = [line for event in (many, good, bad, said) for _, line in told.of(event)]
+    assert lines == ['  s2 add(x="$item")  (1,000 items)', "  s2[1] failed: too large", "  s2[7]: half"]
 
 
 def test_a_call_that_is_done_is_no_longer_drawn(draw: Draw) -> None:

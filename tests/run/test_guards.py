@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agentkit.errors import LimitReached, UsageError
 from agentkit.guards import MIN_OUTPUT, CallGuard, Ledger
@@ -55,6 +57,45 @@ def test_a_call_that_failed_may_be_made_again() -> None:
     guard = CallGuard(Limits())
     guard.admit(step("a", x=1), pure=True, results=NO_RESULTS)
     assert guard.admit(step("b", x=1), pure=True, results=result("a", ok=False)) is None
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["read", "write"]), st.integers(1, 2)), max_size=25),
+    st.sets(st.integers(0, 24)),
+)
+def test_which_earlier_call_stands_for_another_follows_from_what_came_between(
+    calls: list[tuple[str, str, int]], failed: set[int]
+) -> None:
+    guard = CallGuard(Limits(repeats=100))
+    results = {StepId(f"s{i}"): result(f"s{i}", ok=False)[StepId(f"s{i}")] for i in failed}
+    for i, (what, tool, x) in enumerate(calls):
+        call = (tool, what, x)
+        before = [k for k in range(i) if (calls[k][1], calls[k][0], calls[k][2]) == call]
+        between = calls[before[-1] : i] if before else []
+        changed = any(t == "write" and (t, w, n) != call for w, t, n in between)
+        expected = f"s{before[-1]}" if before and not changed and before[-1] not in failed else None
+        assert guard.admit(step(f"s{i}", tool, of=what, x=x), pure=tool == "read", results=results) == expected
+
+
+def test_items_count_as_calls() -> None:
+    guard = CallGuard(Limits(calls=5))
+    each = step("a", x=1)
+    guard.admit(each, pure=True, results=NO_RESULTS)
+    with pytest.raises(LimitReached, match="for 6 items, and 5 of the run's limit of 5 calls are left"):
+        guard.admit_items(each, 6)
+    guard.admit_items(each, 4)
+    guard.admit(step("b", x=2), pure=True, results=NO_RESULTS)
+    with pytest.raises(LimitReached, match="made 5 calls"):
+        guard.admit(step("c", x=3), pure=True, results=NO_RESULTS)
+
+
+def test_a_step_without_items_was_a_call_too() -> None:
+    guard = CallGuard(Limits(calls=2))
+    guard.admit(step("a", x=1), pure=True, results=NO_RESULTS)
+    guard.admit_items(step("a", x=1), 0)
+    guard.admit(step("b", x=2), pure=True, results=NO_RESULTS)
+    with pytest.raises(LimitReached, match="made 2 calls"):
+        guard.admit(step("c", x=3), pure=True, results=NO_RESULTS)
 
 
 def test_asking_for_the_same_call_too_often_ends_the_run() -> None:
