@@ -10,6 +10,7 @@ from typing import Any
 from agentkit.messages import Assistant, Message, Piece, Text, Thought, ToolCall, Usage, User
 from agentkit.model_backend.base import Turn, TurnRequest, TurnStop
 from agentkit.model_backend.constraint import validate
+from agentkit.model_backend.constraint.json_text import read_json
 from agentkit.model_backend.remote_wire import RawCall, Reply, json_object
 
 __all__ = ["make_turn", "problems", "repair_request"]
@@ -79,7 +80,7 @@ def _answer_problems(request: TurnRequest, reply: Reply) -> list[str]:
     if request.output is None or reply.finish == "length":
         return []
     try:
-        value = json.loads(reply.text)
+        value = read_json(reply.text)
     except (ValueError, RecursionError) as error:
         return [f"the answer is not JSON: {error}"]
     return [f"the answer does not fit: {problem}" for problem in validate(request.output, value)]
@@ -103,7 +104,7 @@ def _arguments(call: RawCall) -> dict[str, Any]:
     Raises:
         ValueError: They are not a JSON object.
     """
-    value: object = json.loads(call.arguments) if call.arguments.strip() else {}
+    value: object = read_json(call.arguments) if call.arguments.strip() else {}
     arguments = json_object(value)
     if not isinstance(value, dict):
         raise ValueError(f"it is {type(value).__name__}")

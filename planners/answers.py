@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from agentkit.errors import LimitReached
 from agentkit.messages import JsonValue
 from agentkit.model_backend.base import Turn
+from agentkit.model_backend.constraint.json_text import read_json
 
 __all__ = ["answer_of"]
 
@@ -31,7 +30,7 @@ def answer_of(turn: Turn, *, structured: bool) -> JsonValue:
     if not structured:
         return text
     try:
-        value: JsonValue = json.loads(text)
+        value: JsonValue = read_json(text)
     except ValueError as e:
         raise LimitReached(f"the model's answer is not JSON ({e}): {text[:200]!r}", reason="no_answer") from None
     return value

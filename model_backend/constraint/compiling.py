@@ -10,6 +10,7 @@ from llguidance import LLMatcher, LLParserLimits
 from agentkit.errors import SchemaError
 from agentkit.model_backend.constraint.deadline import TooSlow, within
 from agentkit.model_backend.constraint.keywords import is_object
+from agentkit.model_backend.constraint.narrowing import narrow
 
 __all__ = ["COMPACT", "compile_error", "is_unsatisfiable", "json_rule"]
 
@@ -24,6 +25,8 @@ def json_rule(schema_text: str) -> str:
     schema: Any = json.loads(schema_text)
     if schema is False:
         schema = {"enum": []}
+    if is_object(schema):
+        narrow(schema)
     return "%json " + json.dumps({"x-guidance": COMPACT, **(schema if is_object(schema) else {})})
 
 

@@ -6,35 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["ANY_TEXT", "BARE_KEY", "FORMATS", "anchored", "string_terms"]
+from agentkit.model_backend.constraint.text_formats import FORMATS
+
+__all__ = ["ANY_TEXT", "BARE_KEY", "anchored", "string_terms"]
 
 ANY_TEXT = "(?s:.)*"
 
 _NEVER_BARE = r"{}\[\]:=,\"'<>\\\uffff"
 BARE_KEY = re.compile(rf"[^\s{_NEVER_BARE}](?:[^{_NEVER_BARE}\x00-\x1f\x85\u2028\u2029]*[^\s{_NEVER_BARE}])?")
 """A key that needs no quotes. Blanks may stand inside, as the template has them."""
-
-_DAY = "((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))"
-_DATE = f"([1-9][0-9]{{3}}-{_DAY}|(19|20)(0[48]|[2468][048]|[13579][26])-02-29|2000-02-29)"
-_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+\-]([01][0-9]|2[0-3]):[0-5][0-9])"
-_LABEL = "[a-z0-9]([a-z0-9\\-]{0,20}[a-z0-9])?"
-_HOST = f"{_LABEL}(\\.{_LABEL}){{0,3}}"
-_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_HEX = "[0-9a-fA-F]{1,4}"
-
-FORMATS: dict[str, str] = {
-    "date": _DATE,
-    "time": _TIME,
-    "date-time": f"{_DATE}T{_TIME}",
-    "duration": "P([0-9]{1,4}W|[0-9]{1,4}D(T[0-9]{1,4}H)?|T[0-9]{1,4}[HMS])",
-    "email": f"[A-Za-z0-9_+]{{1,40}}(\\.[A-Za-z0-9_+]{{1,20}}){{0,3}}@{_LABEL}(\\.{_LABEL}){{1,3}}",
-    "hostname": _HOST,
-    "ipv4": f"({_BYTE}\\.){{3}}{_BYTE}",
-    "ipv6": f"(({_HEX}:){{7}}{_HEX}|::({_HEX}(:{_HEX}){{0,5}})?|{_HEX}::({_HEX}(:{_HEX}){{0,4}})?)",
-    "uuid": "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
-    "uri": f"(https?|ftp)://{_HOST}(:[1-9][0-9]{{0,3}})?(/[A-Za-z0-9_.~\\-]*)*(\\?[A-Za-z0-9_=&.\\-]*)?(#[A-Za-z0-9_\\-]*)?",
-}
-"""The formats that the JSON grammars enforce. What these accept is valid; some valid rarities they do not accept."""
 
 
 def string_terms(node: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -20,12 +20,14 @@ from agentkit.model_backend.constraint.compiling import json_rule
 from agentkit.model_backend.constraint.gemma4_merge import merged, resolve
 from agentkit.model_backend.constraint.gemma4_strings import ANY_TEXT, BARE_KEY, anchored, string_terms
 from agentkit.model_backend.constraint.keywords import ANNOTATIONS, is_array, is_object
+from agentkit.model_backend.constraint.narrowing import LONGEST_KEY
+from agentkit.model_backend.constraint.numbers import bound_number
+from agentkit.model_backend.constraint.scientific import NUMBER, number
 from agentkit.model_backend.constraint.validation import validate
 
 __all__ = ["Rules"]
 
 _BARE = r"[A-Za-z0-9_@$]([A-Za-z0-9_.\-@$ ]{0,62}[A-Za-z0-9_@$])?"
-_LONGEST_KEY = 64
 _TYPES = ("string", "integer", "number", "boolean", "null", "array", "object")
 _NUMBERS = ("type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 
@@ -85,7 +87,11 @@ class Rules:
         if not isinstance(kinds, str):
             if "number" in kinds:
                 kinds = [kind for kind in kinds if kind != "integer"]
-            return self._union([{**node, "type": kind} for kind in kinds])
+            branches: list[JsonObject] = [{**node, "type": kind} for kind in kinds]
+            if "type" not in node:  # `check_schema` bounds numbers by their type
+                for branch in branches:
+                    bound_number(branch)
+            return self._union(branches)
         return self._typed(node, kinds)
 
     def _typed(self, node: JsonObject, kind: str) -> str:
@@ -154,15 +160,15 @@ class Rules:
         return self.rule(body or f"/{ANY_TEXT}/", terminal=True)
 
     def _number(self, node: JsonObject) -> str:
-        return self.rule(json_rule(json.dumps({k: node[k] for k in _NUMBERS if k in node})))
+        bounded: JsonObject = {k: node[k] for k in _NUMBERS if k in node}
+        return self.rule(number(bounded) or json_rule(json.dumps(bounded)))
 
     def _anything(self) -> str:
         if "anything" not in self._named:
             self._named["anything"] = ""
-            number = json_rule('{"type": "number", "minimum": -1e15, "maximum": 1e15, "multipleOf": 1e-9}')
             pair = f"{self._any_key()} anything"
             self._named["anything"] = (
-                f'{self._string({})} | {self.rule(number)} | "true" | "false" | "null" '
+                f'{self._string({})} | {self.rule(NUMBER)} | "true" | "false" | "null" '
                 f'| "[" "]" | "[" anything ("," anything)* "]" | "{{" "}}" | "{{" {pair} ("," {pair})* "}}"'
             )
         return "anything"
@@ -241,7 +247,7 @@ class Rules:
         if names:
             fits += " & ~/(" + "|".join(_escaped(name) for name in names) + ")/"
         bare = self.rule(f"/{_BARE}/{fits}", terminal=True)
-        raw = self.rule(f"/(?s:.){{1,{_LONGEST_KEY}}}/{fits}", terminal=True)
+        raw = self.rule(f"/(?s:.){{1,{LONGEST_KEY}}}/{fits}", terminal=True)
         return self.rule(f'{bare} ":" | {self._quote} {raw} {self._quote} ":"')
 
     def _key(self, name: str) -> str:

@@ -35,13 +35,19 @@ class Constraints:
     Args:
         vocab_handle: The ``llama_vocab`` pointer. Reading it takes about a second on large vocabularies.
         eog: The tokens that end generation; they are allowed wherever a grammar may end.
+
+    Raises:
+        ModelError: The vocabulary is damaged: a token of more than 16 KB, or none for some bytes.
     """
 
     def __init__(self, vocab_handle: object, *, eog: Collection[int]) -> None:
         with warnings.catch_warnings():
             # llguidance still calls llama_token_get_attr, which llama-cpp-python warns of.
             warnings.simplefilter("ignore", DeprecationWarning)
-            self._tokenizer: LLTokenizer = lltokenizer_from_vocab(vocab_handle, eos_token=sorted(eog))  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]  # a ctypes pointer
+            try:
+                self._tokenizer: LLTokenizer = lltokenizer_from_vocab(vocab_handle, eos_token=sorted(eog))  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]  # a ctypes pointer
+            except ValueError as e:
+                raise ModelError(f"grammars can't be used with the model's vocabulary: {e}") from e
         self._compiled: OrderedDict[Grammar, LLMatcher] = OrderedDict()
         self._lock = threading.Lock()
 

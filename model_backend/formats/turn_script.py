@@ -17,12 +17,13 @@ import json
 import re
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from agentkit.messages import Assistant, JsonObject, Piece, Text, Thought, ToolCall, ToolResult
 from agentkit.model_backend.base import ToolSpec, TurnRequest, TurnStop
 from agentkit.model_backend.constraint import json_schema_grammar
 from agentkit.model_backend.constraint.grammar import json_schema_expression
+from agentkit.model_backend.constraint.json_text import read_json
 from agentkit.model_backend.formats.base import Draft
 from agentkit.model_backend.formats.call_style import CallStyle
 from agentkit.model_backend.formats.parts import joined, write_parts
@@ -247,7 +248,12 @@ class _Turn:
             self._notes.append("a call was cut off by the token limit and left out")
             self._stop = "calls" if self._calls() else "length"
             return False
-        written = json.loads(text)
+        try:
+            written: Any = read_json(text)
+        except ValueError as e:
+            self._notes.append(f"call left out ({e}): {text[:200]!r}")
+            self._stop = "calls" if self._calls() else "answer"
+            return False
         call = ToolCall(written["name"], written.get("arguments", written.get("parameters")))
         if call in self._calls():
             self._notes.append(f"the same call of {call.name!r} twice in a turn: made once")

@@ -19,13 +19,13 @@ def test_calls_of_random_weights_are_valid(tmp_path: Path) -> None:
 
 
 def test_answers_of_random_weights_are_valid(tmp_path: Path) -> None:
-    assert check_answers("dense", tmp_path, [random_schema(seed, for_json=True) for seed in range(30)], 2) == 60
+    assert check_answers("dense", tmp_path, [random_schema(seed) for seed in range(30)], 2) == 60
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_two_thousand_calls_of_a_hundred_schemas_are_valid(tmp_path: Path) -> None:
-    schemas = [random_schema(seed, for_json=True) for seed in range(100)]
+    schemas = [random_schema(seed) for seed in range(100)]
     counts = [check_calls(kind, tmp_path, schemas, times) for kind, times in zip(KINDS, (7, 7, 6), strict=True)]
     assert sum(counts) == 2000
 
@@ -33,6 +33,6 @@ def test_two_thousand_calls_of_a_hundred_schemas_are_valid(tmp_path: Path) -> No
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_two_thousand_answers_of_a_hundred_schemas_are_valid(tmp_path: Path) -> None:
-    schemas = [random_schema(seed, for_json=True) for seed in range(100)]
+    schemas = [random_schema(seed) for seed in range(100)]
     counts = [check_answers(kind, tmp_path, schemas, times) for kind, times in zip(KINDS, (7, 7, 6), strict=True)]
     assert sum(counts) == 2000

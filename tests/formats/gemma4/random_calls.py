@@ -39,16 +39,13 @@ _NAMES = (
 )
 
 
-def random_schema(seed: int, *, for_json: bool = False) -> JsonObject:
+def random_schema(seed: int) -> JsonObject:
     """Returns the parameters of a made-up tool. Everything in it is small: random weights seldom come to an end.
 
-    Args:
-        seed: Equal seeds give equal schemas.
-        for_json: Leave out what JSON grammars do not bound: times of day may have leap seconds at any minute, which
-            the check afterwards refuses, and keys of maps may go on for ever.
+    Equal seeds give equal schemas.
     """
     choose = random.Random(seed)
-    schema = _object(choose, 2, for_json)
+    schema = _object(choose, 2)
     if seed % 10 == 3:  # a tree
         schema["properties"]["tree"] = {"$ref": "#/$defs/tree"}
         leaf: JsonObject = {
@@ -61,15 +58,15 @@ def random_schema(seed: int, *, for_json: bool = False) -> JsonObject:
     return schema
 
 
-def _object(choose: random.Random, depth: int, for_json: bool) -> JsonObject:
+def _object(choose: random.Random, depth: int) -> JsonObject:
     names = choose.sample(_NAMES, choose.randint(0 if depth == 2 else 1, 3))
-    properties = {name: _value(choose, depth - 1, for_json) for name in names}
+    properties = {name: _value(choose, depth - 1) for name in names}
     required = [name for name in names if choose.random() < 0.6]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
-def _value(choose: random.Random, depth: int, for_json: bool) -> JsonObject:
-    formats = ["date", "uuid", "ipv4", *([] if for_json else ["time", "date-time"])]
+def _value(choose: random.Random, depth: int) -> JsonObject:
+    formats = ["date", "uuid", "ipv4", "time", "date-time"]
     short = {"type": "string", "maxLength": choose.randint(1, 6)}
     scalars: list[JsonObject] = [
         short,
@@ -89,16 +86,14 @@ def _value(choose: random.Random, depth: int, for_json: bool) -> JsonObject:
     ]
     if depth <= 0 or choose.random() < 0.6:
         return choose.choice(scalars)
-    inner = _value(choose, depth - 1, for_json)
+    inner = _value(choose, depth - 1)
     return choose.choice(
         [
             {"type": "array", "items": inner, "maxItems": 3},
             {"type": "array", "items": inner, "minItems": 1, "maxItems": 2},
             {"type": "array", "prefixItems": [inner, {"type": "boolean"}], "items": False, "minItems": 1},
-            _object(choose, depth, for_json),
-            _object(choose, depth, for_json)
-            if for_json
-            else {"type": "object", "additionalProperties": {"type": "boolean"}, "maxProperties": 2},
+            _object(choose, depth),
+            {"type": "object", "additionalProperties": {"type": "boolean"}, "maxProperties": 2},
         ]
     )
 
