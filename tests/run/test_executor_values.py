@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from agentkit import Agent, Result, tool
 from agentkit.events import StepFinished, StepStarted
+from agentkit.messages import is_array, is_object
 from agentkit.planners.plan import Ref, Step, StepId, parse_refs
 from tests.conftest import run_simulated
 
@@ -33,11 +34,11 @@ def run(first: Any, *steps: Step) -> tuple[list[Any], Result]:
     async def take(x: Any) -> Any:
         """Take a value, and spoil it."""
         taken.append(copy.deepcopy(x))
-        if isinstance(x, list):
+        if is_array(x):
             x.append("spoiled")
-        if isinstance(x, dict):
+        if is_object(x):
             x["spoiled"] = True
-        return x
+        return taken[-1]
 
     agent = Agent(None, [give, take], planner=[step("a", "give"), *steps], record=False)
     return taken, run_simulated(agent.run("Take"))
