@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trace": ("agentkit.cli.trace", "Show a run, the latest by default."),
     "tools": ("agentkit.cli.tools", "List the tools of files and modules with their schemas."),
     "models": ("agentkit.cli.models", "List, get and remove models."),
+    "doctor": ("agentkit.cli.doctor", "Examine a model file and say what to do about it."),
     "bench": ("agentkit.cli.bench", "Measure how well a model calls functions."),
 }
 """Module and one line of help of each command; the module's attribute is named like the command."""
