@@ -6,7 +6,7 @@ them and of nothing else. Field values are JSON or become JSON without loss.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
@@ -21,6 +21,7 @@ __all__ = [
     "ItemFinished",
     "PieceDelta",
     "PlanChanged",
+    "PlannerChosen",
     "RunFinished",
     "RunStarted",
     "StepAdded",
@@ -204,6 +205,15 @@ class StepFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannerChosen(Event):
+    """The automatic planner chose how to go about the task."""
+
+    kind: ClassVar[str] = "planner_chosen"
+    planner: Literal["direct", "graph", "loop"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanChanged(Event):
     """The planner changed the plan after it had seen results; the steps that it added came just before."""
 
@@ -244,6 +254,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         TurnStarted,
         PieceDelta,
         PlanChanged,
+        PlannerChosen,
         TurnFinished,
         StepAdded,
         StepStarted,
@@ -257,8 +268,8 @@ EVENT_TYPES: dict[str, type[Event]] = {
 
 
 def event_to_json(event: Event) -> JsonObject:
-    """Returns the event as a JSON object with its ``kind``."""
-    return {"kind": type(event).kind, **asdict(event)}
+    """Returns the event as a JSON object with its ``kind``; it shares its values with the event."""
+    return {"kind": type(event).kind} | {f.name: getattr(event, f.name) for f in fields(event)}
 
 
 def event_from_json(data: JsonObject) -> Event:

@@ -21,6 +21,7 @@ from agentkit.events import (
     Event,
     PieceDelta,
     PlanChanged,
+    PlannerChosen,
     RunFinished,
     RunStarted,
     StepAdded,
@@ -35,7 +36,7 @@ from agentkit.handles import READ_RESULT, read_part
 from agentkit.limits import Limits
 from agentkit.messages import Assistant, JsonObject, JsonValue, Message, Piece, Text, Thought, ToolCall, Usage
 from agentkit.model_backend.base import Delta, Model, ModelInfo, Sampling, ToolSpec, Turn, TurnRequest
-from agentkit.planners.base import Answer, PlanChange, Planner, StepResult
+from agentkit.planners.base import Answer, PlanChange, Planner, StepResult, Way
 from agentkit.planners.plan import Plan, Step, StepId, render_refs
 from agentkit.tools.decorator import tool
 from agentkit.tools.registry import ToolRegistry
@@ -210,6 +211,10 @@ class Run:
             )
         )
         return turn
+
+    def chose(self, way: Way, reason: str) -> None:
+        """Records how the task is gone about."""
+        self.emit(PlannerChosen(planner=way, reason=reason))
 
     def replanned(self, reason: PlanChange, *, failed: Sequence[StepId], added: Sequence[StepId]) -> None:
         """Records that the plan was changed after its results were seen."""

@@ -10,7 +10,7 @@ from agentkit.messages import JsonObject, JsonValue, Message
 from agentkit.model_backend.base import ModelInfo, ToolSpec, Turn, TurnRequest
 from agentkit.planners.plan import Plan, Step, StepId
 
-__all__ = ["Answer", "Decision", "PlanChange", "Planner", "PlanningContext", "StepResult"]
+__all__ = ["Answer", "Decision", "PlanChange", "Planner", "PlanningContext", "StepResult", "Way"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,10 @@ Decision: TypeAlias = Step | Answer
 
 PlanChange: TypeAlias = Literal["repair", "look"]
 """Why a plan is changed: steps failed, or the model had to see results first."""
+
+
+Way: TypeAlias = Literal["direct", "graph", "loop"]
+"""How a task is gone about: answered without tools, planned ahead, or turn by turn."""
 
 
 class PlanningContext(Protocol):
@@ -86,6 +90,10 @@ class PlanningContext(Protocol):
     @property
     def model(self) -> ModelInfo:
         """The model that turns go to."""
+        ...
+
+    def chose(self, way: Way, reason: str) -> None:
+        """Records how the task is gone about, and why."""
         ...
 
     def replanned(self, reason: PlanChange, *, failed: Sequence[StepId], added: Sequence[StepId]) -> None:

@@ -18,10 +18,10 @@ from agentkit.planners.answers import answer_of
 from agentkit.planners.base import Answer, Decision, PlanChange, PlanningContext
 from agentkit.planners.lines import ANSWER, LOOK, PlanWriter, result_schema
 from agentkit.planners.listing import listing
-from agentkit.planners.plan import Step, StepId
+from agentkit.planners.plan import Plan, Step, StepId
 from agentkit.planners.writing import PlanTurn, TakeTurn
 
-__all__ = ["GraphPlanner", "WrittenPlan", "write_plan"]
+__all__ = ["EffectOrder", "GraphPlanner", "WrittenPlan", "opening", "write_plan"]
 
 MAX_REPAIRS = 2
 """How often failed steps are planned again in one run."""
@@ -46,12 +46,13 @@ The result of an earlier step, or a part of it, is passed on by reference: "$s1"
 {{"id": "s3", "purpose": "everything that was asked for is there", "tool": "{answer}"}}
 A step with "for_each": "$s1.items" runs once for each item of that list; its arguments call the item "$item" or \
 "$item.field", and its result is the list of results.
-A value that an earlier step gives is always passed on by reference, never guessed. Within text it is written the same \
-way: "Total: $s1.total".
-The plan makes every call that the task needs. Only then comes "{answer}", which ends it. "{look}" ends it too, when the \
-next arguments have to be read out of a text that an earlier step gives: you see the text, and plan the rest."""
+A value that an earlier step gives is always passed on by reference, never guessed. Within text it is written \
+the same way: "Total: $s1.total".
+The plan makes every call that the task needs. Only then comes "{answer}", which ends it. "{look}" ends it too, when \
+the next arguments have to be read out of a text that an earlier step gives: you see the text, and plan the rest."""
 
 PLAN = "{task}\n\nWrite the plan for this task."
+SO_FAR = "\n\nResults so far:\n{results}"
 EXTEND = "Results so far:\n{results}\n\nNow plan the steps that are left."
 REPAIR = """\
 Results so far:
@@ -100,7 +101,7 @@ class GraphPlanner:
 
     async def next(self, run: PlanningContext) -> AsyncGenerator[Decision]:
         """Yields steps as they are written, or the answer."""
-        failed = [s for s in run.results if not run.results[s].ok and s not in self._told]
+        failed = [s for s in run.results if not run.results[s].ok and s not in self._told] if self._messages else []
         reason: PlanChange | None = None
         if failed and self._repairs < MAX_REPAIRS:
             reason = "repair"
@@ -116,7 +117,7 @@ class GraphPlanner:
             yield await self._answer(run)
             return
         added: list[StepId] = []
-        async with aclosing(self._write(run)) as steps:
+        async with aclosing(self._write(run, least=1 if failed else 0)) as steps:
             async for step in steps:
                 added.append(step.id)
                 yield step
@@ -125,15 +126,18 @@ class GraphPlanner:
         if not added:
             yield await self._answer(run)
 
-    async def _write(self, run: PlanningContext) -> AsyncGenerator[Step]:
+    async def _write(self, run: PlanningContext, *, least: int) -> AsyncGenerator[Step]:
         returns = {tool.name: tool.returns for tool in run.tools}
         known = {
             s: result_schema(run.plan[s], returns[run.plan[s].tool]) for s, result in run.results.items() if result.ok
         }
-        failed = any(not run.results[s].ok for s in run.results)
-        writer = _writer(run.tools, known=known, first=self._ids + 1, least=1 if failed else 0)
         if not self._messages:
-            self._messages = _opening(run.task, writer, run.instructions, run.history)
+            question = PLAN.format(task=run.task)
+            if run.results:  # of another planner, before this one took over
+                question += SO_FAR.format(results=self._results(run))
+            self._messages = opening(run.tools, run.instructions, run.history, question)
+            self._ids = _highest(run.plan)
+        writer = _writer(run.tools, known=known, first=self._ids + 1, least=least)
         turn = PlanTurn(run.turn, writer)
         steps = turn.steps(self._messages, thinking=run.thinking, steered=_is_steered(run.model))
         async with aclosing(steps):
@@ -198,12 +202,16 @@ async def write_plan(
         agentkit.errors.ModelError: The model failed.
         agentkit.errors.LimitReached: A server's plan does not fit.
     """
-    writer = _writer(tools)
-    turn = PlanTurn(_taking(model, sampling), writer)
-    messages = _opening(task, writer, instructions, ())
+    turn = PlanTurn(_taking(model, sampling), _writer(tools))
+    messages = opening(tools, instructions, (), PLAN.format(task=task))
     steps = [s async for s in turn.steps(messages, thinking=thinking, steered=_is_steered(model.info))]
     problems = () if turn.ending else ("the plan was cut off",)
     return WrittenPlan(steps=steps, usage=turn.usage, problems=problems)
+
+
+def _highest(plan: Plan) -> int:
+    """Returns the highest number that is in an id of the form s12."""
+    return max((int(s.id[1:]) for s in plan if s.id[1:].isdecimal()), default=0)
 
 
 def _taking(model: Model, sampling: Sampling) -> TakeTurn:
@@ -235,8 +243,16 @@ def _writer(
     return PlanWriter(named, known or {}, first=first, least=least, terminals={answer: ANSWER, look: LOOK})
 
 
-def _opening(task: str, writer: PlanWriter, instructions: str, history: Sequence[Message]) -> list[Message]:
+def opening(tools: Sequence[ToolSpec], instructions: str, history: Sequence[Message], question: str) -> list[Message]:
+    """Returns the messages that a plan begins with.
+
+    Args:
+        tools: What steps may call.
+        instructions: The developer's instructions.
+        history: The conversation so far.
+        question: What is asked.
+    """
+    writer = _writer(tools)
     answer, look = writer.terminals
-    tools = "\n".join(map(listing, writer.tools.values()))
-    rules = RULES.format(tools=tools, answer=answer, look=look)
-    return [System(f"{instructions or INSTRUCTIONS}\n\n{rules}"), *history, User(PLAN.format(task=task))]
+    rules = RULES.format(tools="\n".join(map(listing, tools)), answer=answer, look=look)
+    return [System(f"{instructions or INSTRUCTIONS}\n\n{rules}"), *history, User(question)]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
 from agentkit.messages import Assistant, JsonObject, Message, System, ToolCall, ToolResult, User
-from agentkit.model_backend.base import CallPolicy, Turn, TurnRequest
+from agentkit.model_backend.base import CallPolicy, ToolSpec, Turn, TurnRequest
 from agentkit.planners.answers import answer_of
 from agentkit.planners.base import Answer, Decision, PlanningContext
 from agentkit.planners.plan import Step, StepId
@@ -46,7 +46,13 @@ class LoopPlanner:
     asked for an outline, and then led along it, a call at a time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, offered: Sequence[ToolSpec] = ()) -> None:
+        """Makes a planner for one run.
+
+        Args:
+            offered: Tools that are declared besides those of the run; who makes the planner takes their steps out.
+        """
+        self._offered = tuple(offered)
         self._outline: list[tuple[str, str]] | None = None
         """Purpose and tool of the calls that are still to come."""
         self._outlined = 0
@@ -134,7 +140,11 @@ class LoopPlanner:
         self, run: PlanningContext, *, calls: CallPolicy = "auto", output: JsonObject | None = None
     ) -> TurnRequest:
         return TurnRequest(
-            messages=tuple(self._messages), tools=run.tools, calls=calls, thinking=run.thinking, output=output
+            messages=tuple(self._messages),
+            tools=(*run.tools, *self._offered),
+            calls=calls,
+            thinking=run.thinking,
+            output=output,
         )
 
     def _with_ids(self, message: Assistant) -> Assistant:

@@ -24,8 +24,9 @@ MAX_REFS = 60
 """References offered for one argument."""
 _SHAPED = {"pattern", "format", "minLength", "maxLength"}
 """Keywords of text whose shape would not survive that results are put in."""
-_TEXT = r"^([^$]|\$\$|\$(REFS)|\$[^$a-zA-Z_{])*\$?$"
-"""Pattern of text in which the references REFS may stand."""
+_TEXT = r"^(([^$]|\$\$|\$(TEXTS))([^$]|\$\$|\$(REFS)|\$[^$a-zA-Z_{])*\$?)?$"
+"""Pattern of text in which the references REFS may stand. At its start stands none but to text (TEXTS), so that a
+number alone is not passed where text is expected: it would be converted, and is hardly ever meant."""
 _NO_REFERENCE = r"^([^$][\s\S]*|\$\$[\s\S]*)?$"
 """Pattern of text that is no reference: a dollar at its start is doubled, as in a task file."""
 
@@ -73,12 +74,18 @@ class _Parameters:
     @cached_property
     def text(self) -> str:
         """Pattern of text in which references to scalars may stand, anywhere."""
-        refs = "|".join(re.escape(str(ref)[1:]) for ref in in_text(self.offered))
-        return _TEXT.replace("REFS", refs) if refs else _NO_REFERENCE
+        refs = in_text(self.offered)
+        if not refs:
+            return _NO_REFERENCE
+        texts = [o.ref for o in self.offered if o.ref in refs and _is_text(o.schema)]
+        pattern = _TEXT if texts else _TEXT.replace(r"|\$(TEXTS)", "")
+        return pattern.replace("TEXTS", _alternatives(texts)).replace("REFS", _alternatives(refs))
 
     def argument(self, schema: JsonObject) -> JsonObject:
         """Returns the schema of a value that may be a reference."""
         fitting = [str(o.ref) for o in self.offered if fits(o.schema, schema, root=self.root).fit is not Fit.NO]
+        if schema.get("type") == "string":
+            fitting = [str(o.ref) for o in self.offered if str(o.ref) in fitting and not _is_number(o.schema)]
         literal = self.literal(schema)
         return {"anyOf": [{"enum": fitting[:MAX_REFS]}, literal]} if fitting else literal
 
@@ -100,6 +107,18 @@ class _Parameters:
         if is_object(items := schema.get("items")):
             literal["items"] = self.argument(items)
         return literal
+
+
+def _alternatives(refs: Iterable[Ref]) -> str:
+    return "|".join(re.escape(str(ref)[1:]) for ref in refs)
+
+
+def _is_text(schema: JsonObject | None) -> bool:
+    return fits(schema, {"type": "string"}).fit is Fit.YES and not _is_number(schema)
+
+
+def _is_number(schema: JsonObject | None) -> bool:
+    return schema is not None and schema.get("type") in ("integer", "number", "boolean")
 
 
 def in_text(offered: Iterable[Offer]) -> list[Ref]:

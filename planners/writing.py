@@ -66,7 +66,7 @@ class PlanTurn:
         Raises:
             agentkit.errors.LimitReached: A server's plan does not fit, twice.
         """
-        request = TurnRequest(messages=messages, calls="none", thinking=thinking, max_tokens=MAX_TOKENS)
+        request = TurnRequest(messages=tuple(messages), calls="none", thinking=thinking, max_tokens=MAX_TOKENS)
         steered_request = replace(request, parts=self._writer.schema)
         lines = self._lines(steered_request) if steered else self._lines_of_value(request)
         done: list[JsonValue] = []

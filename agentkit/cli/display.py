@@ -10,6 +10,8 @@ from agentkit.events import (
     Event,
     ItemFinished,
     PieceDelta,
+    PlanChanged,
+    PlannerChosen,
     RunFinished,
     RunStarted,
     StepFinished,
@@ -21,7 +23,7 @@ from agentkit.events import (
 )
 from agentkit.messages import JsonValue, Usage
 from agentkit.trace.spans import usage_from_json
-from agentkit.trace.text import call_text, counted, one_line, value_text
+from agentkit.trace.text import call_text, change_text, counted, one_line, value_text
 
 __all__ = ["Display", "Lines", "PlainDisplay", "SilentDisplay", "speed"]
 
@@ -114,6 +116,10 @@ def _lines(event: Event) -> list[tuple[str, str]]:
             kind = "ok" if event.ok else "failed"
             took = f" in {event.seconds:.2f} s" if event.seconds else ""  # 0 when it was not called
             return [(kind, f"  {one_line(event.id, 40)} {kind}{took}: {_short(event.value)}")]
+        case PlannerChosen():
+            return [("note", one_line(f"  planner {event.planner}: {event.reason}", _SHORT * 2))]
+        case PlanChanged():
+            return [("note", one_line(f"  plan changed: {change_text(event)}", _SHORT * 2))]
         case Warned():
             return [("warning", f"  warning: {one_line(event.message, _SHORT * 2)}")]
         case RunFinished():

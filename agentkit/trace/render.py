@@ -10,10 +10,10 @@ from rich.console import RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
-from agentkit.events import Warned
+from agentkit.events import PlanChanged, PlannerChosen, Warned
 from agentkit.messages import JsonObject, Usage
 from agentkit.trace.spans import StepSpan, TurnSpan
-from agentkit.trace.text import call_text, counted, one_line, shorten, value_text, visible
+from agentkit.trace.text import call_text, change_text, counted, one_line, shorten, value_text, visible
 
 if TYPE_CHECKING:
     from agentkit.trace.trace import Trace
@@ -55,6 +55,10 @@ def render(trace: Trace) -> Iterator[RenderableType]:
                 _pieces(branch, span, trace)
             case StepSpan():
                 _step(branch, span, trace)
+            case PlannerChosen():
+                branch.add(_line("planner", f"{span.planner}: {span.reason}", _PROSE))
+            case PlanChanged():
+                branch.add(_line("plan changed", change_text(span), _PROSE))
             case Warned():
                 branch.add(_line(f"warning {span.about}", span.message, _PROSE, "yellow"))
     _ending(tree, trace)

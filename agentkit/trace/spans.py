@@ -10,6 +10,8 @@ from agentkit.events import (
     Event,
     ItemFinished,
     PieceDelta,
+    PlanChanged,
+    PlannerChosen,
     StepAdded,
     StepFinished,
     StepProgress,
@@ -96,11 +98,11 @@ class StepSpan:
         }
 
 
-Span: TypeAlias = TurnSpan | StepSpan | Warned
+Span: TypeAlias = TurnSpan | StepSpan | Warned | PlannerChosen | PlanChanged
 
 
 def spans(events: Iterable[Event]) -> list[Span]:
-    """Returns the turns, steps and warnings in the order in which they began."""
+    """Returns the turns, steps, warnings and decisions about the plan in the order in which they began."""
     builder = _Builder()
     for event in events:
         builder.take(event)
@@ -148,7 +150,7 @@ class _Builder:
             case StepFinished():
                 step = self._step(event.id, event.tool, event.at)
                 step.ok, step.value, step.seconds, step.handle = event.ok, event.value, event.seconds, event.handle
-            case Warned():
+            case Warned() | PlannerChosen() | PlanChanged():
                 self.spans.append(event)
             case _:
                 pass

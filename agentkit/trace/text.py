@@ -6,9 +6,10 @@ import json
 import unicodedata
 from typing import Any
 
+from agentkit.events import PlanChanged
 from agentkit.messages import JsonObject, JsonValue
 
-__all__ = ["call_text", "counted", "one_line", "shorten", "value_text", "visible"]
+__all__ = ["call_text", "change_text", "counted", "one_line", "shorten", "value_text", "visible"]
 
 _JOINERS = "\u200c\u200d"
 """Format characters that ordinary text needs: they join letters and emoji."""
@@ -31,6 +32,12 @@ def _visible(character: str) -> str:
 
 
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def change_text(change: PlanChanged) -> str:
+    """Returns why and how a plan was changed, in words."""
+    why = f"{', '.join(change.failed)} failed" if change.failed else "the results were looked at"
+    return f"{why}; added {', '.join(change.added) or 'nothing'}"
 
 
 def one_line(text: str, limit: int) -> str:

@@ -329,6 +329,7 @@ def test_every_event_is_in_the_runs_file_in_order() -> None:
         "run_started",
         "turn_started",
         "turn_finished",
+        "planner_chosen",
         "step_added",
         "step_started",
         "step_finished",

@@ -1,0 +1,176 @@
+"""Lines of a plan: what the next one may be, and what steps they make."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agentkit.messages import JsonObject, JsonValue
+from agentkit.model_backend.base import ToolSpec
+from agentkit.model_backend.constraint import validate
+from agentkit.planners.lines import ANSWER, LOOK, MAX_REPETITIONS, PlanWriter
+from agentkit.planners.plan import ITEM, Ref, Step, StepId, Template
+
+
+def spec(name: str, returns: JsonObject | None, **parameters: JsonObject) -> ToolSpec:
+    schema = {
+        "type": "object",
+        "properties": parameters,
+        "required": list(parameters),
+        "additionalProperties": False,
+    }
+    return ToolSpec(name=name, description="", parameters=schema, returns=returns)
+
+
+TEXT: JsonObject = {"type": "string"}
+NUMBER: JsonObject = {"type": "number"}
+ORDER: JsonObject = {
+    "type": "object",
+    "properties": {"city": TEXT, "price": {"type": "integer"}, "items": {"type": "array", "items": {"type": "object",
+        "properties": {"name": TEXT, "grams": NUMBER}, "required": ["name", "grams"]}}},
+    "required": ["city", "price", "items"],
+}  # fmt: skip
+TOOLS = {
+    tool.name: tool
+    for tool in (
+        spec("order", ORDER, number={"type": "integer"}),
+        spec("weather", {"enum": ["sun", "rain"]}, city=TEXT),
+        spec("add", NUMBER, numbers={"type": "array", "items": NUMBER}),
+        spec("day", TEXT, date={"type": "string", "format": "date"}),
+        spec("now", TEXT),
+    )
+}
+WRITER = PlanWriter(TOOLS)
+
+
+def head(number: int, tool: str, **more: Any) -> JsonObject:
+    return {"id": f"s{number}", "purpose": "so", "tool": tool, **more}
+
+
+def fits(lines: list[JsonValue], line: JsonValue) -> bool:
+    schema = WRITER.schema(lines)
+    return schema is not None and not validate(schema, line)
+
+
+FIRST: list[JsonValue] = [head(1, "order"), {"number": 7}]
+
+
+def test_a_head_names_a_tool_that_there_is_and_the_next_id() -> None:
+    assert fits([], head(1, "order"))
+    assert not fits([], head(1, "delete"))
+    assert not fits([], head(2, "order"))
+
+
+def test_a_plan_ends_with_a_terminal_and_with_nothing_after_it() -> None:
+    for terminal in (ANSWER, LOOK):
+        assert fits(FIRST, head(2, terminal))
+        assert WRITER.schema([*FIRST, head(2, terminal)]) is None
+        assert WRITER.ending([*FIRST, head(2, terminal)]) == terminal
+    assert WRITER.ending(FIRST) == ""
+
+
+def test_a_plan_that_has_to_have_a_step_can_not_end_before_it() -> None:
+    writer = PlanWriter(TOOLS, least=1)
+    schema = writer.schema([])
+    assert schema is not None
+    assert ANSWER not in schema["properties"]["tool"]["enum"]
+    assert PlanWriter(TOOLS, max_steps=1).schema(FIRST) is None
+
+
+def test_an_argument_is_a_literal_that_fits() -> None:
+    assert fits([head(1, "order")], {"number": 7})
+    assert not fits([head(1, "order")], {"number": "seven"})
+    assert not fits([head(1, "order")], {})
+
+
+@pytest.mark.parametrize(
+    ("tool", "argument", "right"),
+    [
+        ("weather", {"city": "$s1.city"}, True),
+        ("weather", {"city": "$s1.items[0].name"}, True),
+        ("weather", {"city": "$s1"}, False),  # an object
+        ("weather", {"city": "$s1.land"}, False),  # not a field
+        ("weather", {"city": "$s2.city"}, False),  # not an earlier step
+        ("weather", {"city": "Rome, $s1.city"}, True),
+        ("weather", {"city": "Rome, $s1.land"}, False),
+        ("weather", {"city": "costs $5 or $$s1"}, True),
+        ("weather", {"city": "$$s1"}, True),
+        ("add", {"numbers": ["$s1.price", 2, "$s1.items[0].grams"]}, True),  # an integer is a number
+        ("add", {"numbers": ["$s1.city"]}, False),
+        ("add", {"numbers": "$s1.items"}, False),  # objects, not numbers
+        ("day", {"date": "2027-01-01"}, True),
+        ("day", {"date": "the day of $s1.city"}, False),  # no date, whatever the city
+    ],
+)  # fmt: skip
+def test_a_reference_leads_to_an_earlier_step_and_has_a_fitting_type(
+    tool: str, argument: JsonObject, right: bool
+) -> None:
+    assert fits([*FIRST, head(2, tool)], argument) is right
+
+
+def last_step(*lines: JsonValue) -> Step:
+    return WRITER.steps([*FIRST, *lines])[-1]
+
+
+def test_references_are_read_as_values_and_text_around_them_as_a_template() -> None:
+    assert last_step(head(2, "weather"), {"city": "$s1.city"}).args == {"city": Ref(StepId("s1"), ("city",))}
+    template = Template(("In ", Ref(StepId("s1"), ("city",)), " for $", Ref(StepId("s1"), ("price",))))
+    assert last_step(head(2, "weather"), {"city": "In $s1.city for $$$s1.price"}).args == {"city": template}
+    assert last_step(head(2, "weather"), {"city": "$$s1"}).args == {"city": "$s1"}
+
+
+def test_a_step_for_each_item_may_use_the_item_and_gives_a_list() -> None:
+    each = head(2, "weather", for_each="$s1.items")
+    assert fits(FIRST, each)
+    assert not fits(FIRST, head(2, "weather", for_each="$s1.city"))
+    assert fits([*FIRST, each], {"city": "$item.name"})
+    assert not fits([*FIRST, head(2, "weather")], {"city": "$item.name"})
+    step = last_step(each, {"city": "$item.name"})
+    assert step.for_each == Ref(StepId("s1"), ("items",))
+    assert step.args == {"city": Ref(ITEM, ("name",))}
+    later = [*FIRST, each, {"city": "$item.name"}, head(3, "day", for_each="$s2")]
+    assert fits(later[:-1], later[-1])
+
+
+def test_a_step_for_each_item_that_does_not_use_it_runs_once() -> None:
+    assert last_step(head(2, "weather", for_each="$s1.items"), {"city": "Rome"}).for_each is None
+
+
+def test_the_same_call_twice_is_one_step_and_references_lead_to_it() -> None:
+    lines = [*FIRST, head(2, "order"), {"number": 7}, head(3, "weather"), {"city": "$s1.city"}]
+    assert [s.id for s in WRITER.steps(lines)] == ["s1", "s3"]
+    assert not fits(lines[:-1], {"city": "$s2.city"})
+
+
+def test_a_plan_that_goes_in_circles_has_to_end() -> None:
+    again = [line for n in range(MAX_REPETITIONS) for line in (head(n + 2, "order"), {"number": 7})]
+    schema = WRITER.schema([*FIRST, *again])
+    assert schema is not None
+    assert schema["properties"]["tool"] == {"enum": [ANSWER, LOOK]}
+
+
+def test_steps_that_are_done_can_be_referred_to() -> None:
+    writer = PlanWriter(TOOLS, {StepId("s1"): ORDER}, first=4)
+    schema = writer.schema([head(4, "weather")])
+    assert schema is not None
+    assert validate(schema, {"city": "$s1.city"}) == []
+
+
+def test_a_recursive_parameter_can_be_written_and_referred_to() -> None:
+    tree: JsonObject = {
+        "type": "object",
+        "properties": {"name": TEXT, "parts": {"type": "array", "items": {"$ref": "#/$defs/Tree"}}},
+        "required": ["name"],
+    }
+    root = {
+        "type": "object",
+        "properties": {"tree": {"$ref": "#/$defs/Tree"}},
+        "required": ["tree"],
+        "$defs": {"Tree": tree},
+    }
+    tool = ToolSpec(name="grow", description="", parameters=root, returns=TEXT)
+    schema = PlanWriter({"grow": tool}).schema([head(1, "grow")])
+    assert schema is not None
+    assert validate(schema, {"tree": {"name": "a", "parts": [{"name": "b"}]}}) == []
+    assert validate(schema, {"tree": {"parts": []}})
