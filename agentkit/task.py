@@ -1,6 +1,7 @@
 """A task file, read and checked: ``load_task("task.yaml", {"currency": "EUR"})``.
 
-Every mistake in the file is one `agentkit.errors.TaskFileError` with line, column and what to do next.
+Every mistake in the file is one `agentkit.errors.TaskFileError` with line, column and what to do next. Those in a plan
+are collected: `load_task` raises them together, `read_task` leaves them to `agentkit.plan_check.diagnose`.
 """
 
 from __future__ import annotations
@@ -19,12 +20,11 @@ from typing import TYPE_CHECKING
 from agentkit.errors import SchemaError, TaskFileError, UsageError
 from agentkit.limits import Limits
 from agentkit.messages import JsonObject, JsonValue
+from agentkit.plan_check import diagnose, refuse_errors
 from agentkit.planners.plan import Step
 from agentkit.task_fields import (
-    PlannerName,
     mapping,
     read_limits,
-    read_planner,
     read_policy,
     read_schema,
     read_texts,
@@ -32,6 +32,7 @@ from agentkit.task_fields import (
     text,
 )
 from agentkit.task_inputs import did_you_mean, read_inputs, render
+from agentkit.task_steps import PlannerName, StepList, read_planner
 from agentkit.yaml_source import Node, Source
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ if TYPE_CHECKING:
 
     from agentkit.tools.tool import Tool
 
-__all__ = ["Policy", "Task", "load_task"]
+__all__ = ["Policy", "Task", "load_task", "read_task"]
 
-_KEYS = ("task", "inputs", "model", "tools", "planner", "thinking", "output", "limits", "policy")
+_KEYS = ("task", "inputs", "model", "tools", "workspace", "planner", "thinking", "output", "limits", "policy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,8 @@ class Task:
     """Catalog id, path to a ``.gguf`` (made relative to the working folder), or URL; ``None`` for the default."""
     tools: tuple[str, ...] = ()
     """Files, modules and names of tools, as written."""
+    workspace: Path
+    """The folder that file tools may touch."""
     planner: PlannerName | tuple[Step, ...] = "auto"
     """How steps are found, or the steps."""
     thinking: int | None = None
@@ -81,13 +84,15 @@ class Task:
     """JSON Schema or pydantic model of the answer; ``None`` for free text."""
     limits: Limits = field(default_factory=Limits)
     policy: Policy = field(default_factory=Policy)
+    given: StepList | None = field(default=None, repr=False, compare=False)
+    """The list of steps as it was read, when the file has one."""
     source: Source = field(repr=False, compare=False)
     root: Node = field(repr=False, compare=False)
     """The whole file as a tree with positions."""
 
     @property
     def folder(self) -> Path:
-        """The folder of the file: what its paths are relative to, and the workspace of its tools."""
+        """The folder of the file: what its paths are relative to."""
         return self.path.parent
 
     def error(self, message: str, *where: str | int) -> TaskFileError:
@@ -105,8 +110,8 @@ class Task:
         """Returns the tools that the task may use.
 
         Raises:
-            agentkit.errors.TaskFileError: A source can't be loaded, two tools have one name, or a given step
-                or a policy names a tool that is not there.
+            agentkit.errors.TaskFileError: A source can't be loaded, two tools have one name, or a policy names
+                a tool that is not there.
         """
         from agentkit.tools.loading import load_tools
 
@@ -131,14 +136,6 @@ class Task:
                 if not fnmatch.filter(names, pattern):
                     advice = did_you_mean(pattern, names, "tools")
                     raise self.error(f"no tool is called {pattern!r}; {advice}", "policy", kind, i)
-        for i, step in enumerate(self.planner if isinstance(self.planner, tuple) else ()):
-            if step.tool not in names:
-                advice = did_you_mean(step.tool, names, "tools")
-                raise self.error(f"there is no tool {step.tool!r}; {advice}", "planner", i, "tool")
-            if not self.policy.permits(step.tool):
-                raise self.error(
-                    f"the policy does not allow {step.tool!r}; allow it or drop the step", "planner", i, "tool"
-                )
 
     @property
     def _keys(self) -> Mapping[str, Node]:
@@ -155,6 +152,23 @@ def load_task(path: Path | str, variables: Mapping[str, str] | None = None) -> T
     Raises:
         agentkit.errors.TaskFileError: The file can't be read, or something in it is wrong.
     """
+    task = read_task(path, variables)
+    refuse_errors(diagnose(task))
+    return task
+
+
+def read_task(path: Path | str, variables: Mapping[str, str] | None = None) -> Task:
+    """Returns the task that a file describes, also when the steps of its plan are wrong.
+
+    Check these with `agentkit.plan_check.diagnose`, which sees all that is wrong when it knows the tools.
+
+    Args:
+        path: The task file.
+        variables: Inputs as text, by name; they replace the defaults in the file.
+
+    Raises:
+        agentkit.errors.TaskFileError: The file can't be read, or something but a step is wrong.
+    """
     path = Path(path)
     source = Source(path, _read(path))
     root = source.parse()
@@ -166,17 +180,21 @@ def load_task(path: Path | str, variables: Mapping[str, str] | None = None) -> T
     text(source, found["task"], "task", "'Total the expenses by month'")
     inputs = read_inputs(source, found.get("inputs"), variables or {})
     allow, deny = read_policy(source, found.get("policy"))
+    planner = read_planner(source, found.get("planner"), inputs)
+    given = planner if isinstance(planner, StepList) else None
     return Task(
         path=path,
         task=render(source, found["task"], inputs),
         inputs=inputs,
         model=_model(source, found.get("model"), path.parent),
         tools=read_texts(source, found.get("tools"), "tools", "./my_tools.py"),
-        planner=read_planner(source, found.get("planner"), inputs),
+        workspace=_workspace(source, found.get("workspace"), path.parent),
+        planner=planner.steps if isinstance(planner, StepList) else planner,
         thinking=read_thinking(source, found.get("thinking")),
         output=_output(source, found.get("output"), path.parent),
         limits=read_limits(source, found.get("limits")),
         policy=Policy(allow=allow, deny=deny),
+        given=given,
         source=source,
         root=root,
     )
@@ -207,6 +225,15 @@ def _model(source: Source, node: Node | None, folder: Path) -> str | None:
     if not os.path.isfile(file):  # also false for names that no file can have
         raise source.error(node, f"there is no model file {str(file)!r}; correct the path, or name a catalog model")
     return str(file)
+
+
+def _workspace(source: Source, node: Node | None, folder: Path) -> Path:
+    if node is None:
+        return folder
+    workspace = folder / Path(text(source, node, "workspace", "../data")).expanduser()
+    if not os.path.isdir(workspace):  # also false for names that no folder can have
+        raise source.error(node, f"there is no folder {str(workspace)!r}; correct the path, or make the folder")
+    return workspace
 
 
 def _output(source: Source, node: Node | None, folder: Path) -> JsonObject | type[BaseModel] | None:

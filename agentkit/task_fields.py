@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
-from agentkit.errors import PlanError
 from agentkit.limits import Limits
-from agentkit.messages import JsonObject, JsonValue
-from agentkit.planners.plan import Plan, Step, StepId, parse_refs
-from agentkit.task_inputs import did_you_mean, render
+from agentkit.messages import JsonObject
+from agentkit.task_inputs import did_you_mean
 from agentkit.yaml_source import Node, Source
 
 __all__ = [
-    "PlannerName",
     "mapping",
     "read_limits",
-    "read_planner",
     "read_policy",
     "read_schema",
     "read_texts",
@@ -25,11 +21,8 @@ __all__ = [
     "text",
 ]
 
-PlannerName: TypeAlias = Literal["auto", "loop"]
-
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_STEP_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 def mapping(source: Source, node: Node, what: str, names: tuple[str, ...]) -> Mapping[str, Node]:
@@ -123,82 +116,6 @@ def read_schema(source: Source, node: Node) -> JsonObject:
         reason = getattr(error, "message", str(error))
         raise source.error(place, f"'output' is not a JSON Schema: {reason}; correct this keyword") from None
     return schema
-
-
-def read_planner(source: Source, node: Node | None, inputs: Mapping[str, JsonValue]) -> PlannerName | tuple[Step, ...]:
-    """Returns the planner's name, or the steps that are given."""
-    if node is None:
-        return "auto"
-    match node.value:
-        case "auto" | "loop":
-            return node.value
-        case "graph":
-            raise source.error(node, "'planner: graph' is not supported yet, it comes soon; use auto or loop")
-        case list():
-            return _steps(source, node, node.value, inputs)
-        case str():
-            advice = did_you_mean(node.value, ("auto", "loop"), "planners")
-            raise source.error(node, f"unknown planner {node.value!r}; {advice}, or a list of steps")
-        case _:
-            raise source.error(node, f"'planner' must be auto, loop, or a list of steps, not {node.describe()}")
-
-
-def _steps(source: Source, node: Node, items: list[Node], inputs: Mapping[str, JsonValue]) -> tuple[Step, ...]:
-    if not items:
-        raise source.error(node, "'planner' is an empty list; write a step such as {id: rows, tool: load_csv}, or auto")
-    plan = Plan()
-    for item in items:
-        step = _step(source, item, inputs)
-        try:
-            plan.add(step)
-        except PlanError as error:
-            raise source.error(item, str(error)) from None
-    return tuple(plan)
-
-
-def _step(source: Source, node: Node, inputs: Mapping[str, JsonValue]) -> Step:
-    found = mapping(source, node, "a step", ("id", "tool", "args", "after", "purpose"))
-    for name in ("id", "tool"):
-        if name not in found:
-            raise source.error(node, f"a step needs {name!r}; write {{id: rows, tool: load_csv, args: {{...}}}}")
-    step_id = text(source, found["id"], "id", "rows")
-    if not _STEP_ID.fullmatch(step_id):
-        raise source.error(
-            found["id"], f"the id {step_id!r} can't be referred to; use letters, digits, '_' and '-', a letter first"
-        )
-    args = found.get("args", Node({}, node.line, node.column))
-    if not isinstance(args.value, dict):
-        raise source.error(args, f"'args' must be a mapping of parameters to values, not {args.describe()}")
-    after = read_texts(source, found.get("after"), "after", "rows")
-    return Step(
-        id=StepId(step_id),
-        tool=text(source, found["tool"], "tool", "load_csv"),
-        args=_args(source, args, inputs),
-        after=tuple(StepId(a) for a in after),
-        purpose=text(source, found["purpose"], "purpose", "load the table") if "purpose" in found else "",
-    )
-
-
-def _args(source: Source, node: Node, inputs: Mapping[str, JsonValue]) -> Any:
-    """The values of a step's arguments: references parsed, then inputs put in, so that an input is never a reference.
-
-    A text that is wholly ``{{ name }}`` becomes the input itself, with its type.
-    """
-    if isinstance(node.value, dict):
-        return {k: _args(source, n, inputs) for k, n in node.value.items()}
-    if isinstance(node.value, list):
-        return [_args(source, n, inputs) for n in node.value]
-    if not isinstance(node.value, str):
-        return node.value
-    whole = re.fullmatch(r"\{\{\s*(\w+)\s*\}\}", node.value)
-    if whole and whole[1] in inputs:
-        return inputs[whole[1]]
-    if node.value.startswith("$"):
-        try:
-            return parse_refs(node.value)
-        except PlanError as error:
-            raise source.error(node, str(error)) from None
-    return render(source, node, inputs)
 
 
 def _count(source: Source, node: Node, name: str, unit: str) -> int:

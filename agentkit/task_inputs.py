@@ -17,7 +17,7 @@ from agentkit.messages import JsonValue
 from agentkit.trace.text import value_text
 from agentkit.yaml_source import Node, Source
 
-__all__ = ["MAX_CHARACTERS", "did_you_mean", "read_inputs", "render"]
+__all__ = ["MAX_CHARACTERS", "did_you_mean", "escape", "read_inputs", "render"]
 
 MAX_CHARACTERS = 1_000_000
 """Longest text after inputs are put in."""
@@ -25,6 +25,7 @@ MAX_CHARACTERS = 1_000_000
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ENVIRONMENT = ImmutableSandboxedEnvironment(keep_trailing_newline=True, finalize=value_text)
 _ENVIRONMENT.globals.clear()
+_TEMPLATE = re.compile(r"\{[{%#]|\{[\s\S]*\r|\r[\s\S]*\{")
 _ALLOWED = (nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const)
 _NOT_A_NAME = r"(\{%(?!-?\s*(?:end)?raw)|\{\{(?!-?\s*\w+\s*-?\}\}))"
 
@@ -130,6 +131,11 @@ def render(source: Source, node: Node, inputs: Mapping[str, JsonValue]) -> str:
         message = f"{name!r} in '{{{{ }}}}' is not an input; {did_you_mean(name, list(inputs), 'inputs')}"
         raise _at(source, node, rf"\{{\{{.*?\b({re.escape(name)})\b", f"{message}; add it under 'inputs'")
     return _bounded(source, node, _ENVIRONMENT.from_string(tree).generate(inputs))
+
+
+def escape(text: str) -> str:
+    """Returns a text written so that `render` gives it back as it is."""
+    return re.sub(r"[{\r]", lambda m: f"{{{{ {m[0]!r} }}}}", text) if _TEMPLATE.search(text) else text
 
 
 def _bounded(source: Source, node: Node, parts: Iterable[str]) -> str:

@@ -137,7 +137,7 @@ class Plan:
         if missing := sorted(n for n in needs if n not in self.graph):
             raise PlanError(f"step {step.id!r} needs {missing[0]!r}, which is not an earlier step of the plan")
         self.graph.add_node(step.id, step=step)
-        self.graph.add_edges_from((need, step.id) for need in needs)
+        self.graph.add_edges_from((need, step.id) for need in sorted(needs))  # the same order in every process
 
     def __getitem__(self, step_id: str) -> Step:
         step: Step = self.graph.nodes[StepId(step_id)]["step"]

@@ -30,14 +30,14 @@ __all__ = ["build_agent", "run"]
 def run(task_file: Path, given: tuple[str, ...], model: str | None, seed: int | None, as_json: bool) -> int:
     """Run a task file: progress goes to stderr, the answer to stdout.
 
-    File tools work in the folder of the task file.
+    File tools work in the folder of the task file. A plan is a task file too (see 'agentkit plan').
     """
     from agentkit.cli.follow import Follower, choose_display, print_answer
-    from agentkit.task import load_task
+    from agentkit.task import read_task
 
     variables = _variables(given)
     with contextlib.redirect_stdout(sys.stderr):  # what tools print must not end up in the answer
-        task = load_task(task_file, variables)
+        task = read_task(task_file, variables)
         follower = Follower(build_agent(task, model=model, seed=seed), choose_display(quiet=as_json))
         try:
             asyncio.run(follower.run(task.task))
@@ -63,9 +63,16 @@ def build_agent(task: Task, *, model: str | None = None, seed: int | None = None
         seed: Makes the model's choices repeatable.
 
     Raises:
-        agentkit.errors.UsageError: A tool does not fit, or the config file is wrong.
+        agentkit.errors.UsageError: A tool does not fit, the plan has an error, or the config file is wrong.
     """
+    from agentkit.plan_check import diagnose, refuse_errors
+
     tools = task.load_tools()
+    diagnostics = diagnose(task, tools)
+    for diagnostic in diagnostics:
+        if diagnostic.severity == "warning":
+            _say(str(diagnostic))
+    refuse_errors(diagnostics)
     from agentkit.agent import Agent
     from agentkit.model_backend.base import Sampling
     from agentkit.paths import default_model
@@ -79,7 +86,7 @@ def build_agent(task: Task, *, model: str | None = None, seed: int | None = None
         limits=task.limits,
         thinking=task.thinking or 0,
         sampling=Sampling(seed=seed),
-        workspace=task.folder,
+        workspace=task.workspace,
     )
 
 

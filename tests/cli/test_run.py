@@ -20,7 +20,7 @@ WriteTask = Callable[..., str]
 
 ADD = "{id: sum, tool: add, args: {a: 1, b: 2}}"
 FAIL = "{id: bad, tool: fail, args: {why: because}}"
-AFTER = "{id: then, tool: add, args: {a: 1, b: $bad}}"
+AFTER = "{id: then, tool: add, args: {a: 1, b: 3}, after: [bad]}"
 
 
 def test_the_answer_alone_goes_to_stdout(cli: Cli, write_task: WriteTask) -> None:
@@ -54,7 +54,7 @@ def test_json_prints_one_object_and_nothing_else(cli: Cli, write_task: WriteTask
         {
             "id": "then",
             "tool": "add",
-            "args": {"a": 1, "b": "$bad"},
+            "args": {"a": 1, "b": 3},
             "result": None,
             "error": "not run, because step 'bad' failed",
         },

@@ -1,0 +1,105 @@
+"""What is wrong with the plan in a task file, all at once and each with its place, as a compiler says it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agentkit.errors import PlanFileError, TaskFileError
+from agentkit.planners.check import check_plan
+from agentkit.planners.check_graph import Finding, Severity, check_graph
+
+if TYPE_CHECKING:
+    from agentkit.task import Task
+    from agentkit.task_steps import StepList
+    from agentkit.tools.tool import Tool
+
+__all__ = ["Diagnostic", "diagnose", "refuse_errors"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnostic:
+    """Something about a plan that its author should know."""
+
+    severity: Severity
+    """An ``error`` keeps the plan from being run, a ``warning`` does not, a ``note`` says what can't be known yet."""
+    path: Path
+    line: int
+    """Counted from 1."""
+    column: int
+    """Counted from 1."""
+    message: str
+
+    def __str__(self) -> str:
+        """Place, severity and message on one line, as editors can follow it."""
+        return f"{self.path}:{self.line}:{self.column}: {self.severity}: {self.message}"
+
+
+def diagnose(task: Task, tools: Sequence[Tool] | None = None) -> list[Diagnostic]:
+    """Returns what is to be said about a task's list of steps, in the order of the file.
+
+    Args:
+        task: The task; one without a list of steps has nothing wrong.
+        tools: The tools that it may use; without them, only what does not depend on them is looked at.
+    """
+    given = task.given
+    if given is None:
+        return []
+    found = [_of_error(problem) for problem in given.problems]
+    if tools is None:
+        findings = check_graph(given.steps)
+    else:
+        findings = check_plan(given.steps, {tool.name: tool for tool in tools})
+        found += _beyond_the_graph(task, given)
+    for finding in findings:
+        if finding.index not in given.broken and not _is_forbidden(task, given, finding):
+            found.append(_of_finding(task, given, finding))
+    return sorted(found, key=lambda d: (d.line, d.column))
+
+
+def refuse_errors(diagnostics: Iterable[Diagnostic]) -> None:
+    """Ends with an error when there is one.
+
+    Raises:
+        agentkit.errors.PlanFileError: It says all of them.
+    """
+    errors = [d for d in diagnostics if d.severity == "error"]
+    if errors:
+        raise PlanFileError(
+            [TaskFileError(f"error: {d.message}", path=d.path, line=d.line, column=d.column) for d in errors]
+        )
+
+
+def _of_error(error: TaskFileError) -> Diagnostic:
+    return Diagnostic(
+        severity="error", path=Path(error.path), line=error.line, column=error.column, message=error.message
+    )
+
+
+def _of_finding(task: Task, given: StepList, finding: Finding) -> Diagnostic:
+    where = ("planner", given.places[finding.index], *finding.place)
+    node = task.root.find(where)
+    if finding.at_key:
+        node = task.root.find(where[:-1]).keys.get(str(where[-1]), node)
+    return Diagnostic(
+        severity=finding.severity, path=task.path, line=node.line, column=node.column, message=finding.message
+    )
+
+
+def _is_forbidden(task: Task, given: StepList, finding: Finding) -> bool:
+    """Whether a finding says that there is no such tool where the policy is what keeps it away."""
+    return finding.place == ("tool",) and not task.policy.permits(given.steps[finding.index].tool)
+
+
+def _beyond_the_graph(task: Task, given: StepList) -> Iterator[Diagnostic]:
+    """Yields what other parts of the task file make of the plan."""
+    for i, step in enumerate(given.steps):
+        if i not in given.broken and not task.policy.permits(step.tool):
+            message = f"the policy does not allow {step.tool!r}; allow it or drop the step"
+            yield _of_error(task.error(message, "planner", given.places[i], "tool"))
+    calls, most = len(given.steps), task.limits.calls
+    if calls > most:
+        message = f"the plan makes {calls:,} calls or more, but 'limits.calls' is {most:,}; set it higher"
+        yield _of_error(task.error(message, *(("limits", "calls") if "limits" in task.root.keys else ("planner",))))
