@@ -51,7 +51,7 @@ def call_grammar(
         tools: The parameters' JSON Schema of each tool, by name.
         tokens: The control tokens.
         max_calls: The most calls.
-        answer: JSON Schema of an answer that may come instead of calls.
+        answer: JSON Schema of an answer that may come instead of calls; its objects allow no keys but those listed.
 
     Raises:
         agentkit.errors.SchemaError: A schema is refused; see `schema.check_schema`.
@@ -73,5 +73,5 @@ def _call_grammar(tools: str, tokens: CallTokens, max_calls: int, answer: str | 
     call = rules.rule(f"<[{tokens.call}]> ({' | '.join(bodies)}) <[{tokens.call_end}]>")
     start = f"{call} ({call}){{0,{max_calls - 1}}}" if max_calls > 1 else call
     if answer is not None:
-        start += f" | {rules.rule(json_schema_expression(json.loads(answer)))}"
+        start += f" | {rules.rule(json_schema_expression(json.loads(answer), closed=True))}"
     return CallGrammar(Grammar(lark=f"start: {start}\n{rules.text}"), tuple(relaxed))

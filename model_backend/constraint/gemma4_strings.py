@@ -8,13 +8,15 @@ from typing import Any
 
 from agentkit.model_backend.constraint.text_formats import FORMATS
 
-__all__ = ["ANY_TEXT", "BARE_KEY", "anchored", "string_terms"]
+__all__ = ["ANY_TEXT", "BARE", "BARE_KEY", "anchored", "string_terms"]
 
 ANY_TEXT = "(?s:.)*"
 
-_NEVER_BARE = r"{}\[\]:=,\"'<>\\\uffff"
-BARE_KEY = re.compile(rf"[^\s{_NEVER_BARE}](?:[^{_NEVER_BARE}\x00-\x1f\x85\u2028\u2029]*[^\s{_NEVER_BARE}])?")
-"""A key that needs no quotes. Blanks may stand inside, as the template has them."""
+_NEVER_BARE = r"{}\[\]:=,\"'<>\\\x{ffff}\x{0}-\x{1f}\x{85}\x{2028}\x{2029}"
+BARE = rf"[^\s{_NEVER_BARE}]([^{_NEVER_BARE}]{{0,62}}[^\s{_NEVER_BARE}])?"
+"""A key that needs no quotes, as a grammar writes it. Blanks may stand inside, as the template has them."""
+BARE_KEY = re.compile(re.sub(r"\\x\{(\w+)\}", lambda code: f"\\u{code[1]:0>4}", BARE).replace("{0,62}", "*"))
+"""The same for Python, and of any length."""
 
 
 def string_terms(node: Mapping[str, Any]) -> list[tuple[str, str]]:

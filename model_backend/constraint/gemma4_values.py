@@ -4,7 +4,8 @@ The schema comes from `schema.check_schema`, so it is one that the JSON grammar 
 tools' objects closed. Where this syntax needs a rule that can't be written (two patterns that contradict each other,
 counts of mixed keys), the rule allows more and `relaxed` says so; the value is checked after decoding anyway.
 
-Keys come in the order of the alphabet without regard to case, at every level: the chat template sorts them so.
+Keys come in the order of the alphabet without regard to case, at every level: the chat template sorts them so. Keys
+that the schema does not name come after those it does: a model that began with them might never get to the others.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from llguidance import LLMatcher
 from agentkit.messages import JsonObject
 from agentkit.model_backend.constraint.compiling import json_rule
 from agentkit.model_backend.constraint.gemma4_merge import merged, resolve
-from agentkit.model_backend.constraint.gemma4_strings import ANY_TEXT, BARE_KEY, anchored, string_terms
+from agentkit.model_backend.constraint.gemma4_strings import ANY_TEXT, BARE, BARE_KEY, anchored, string_terms
 from agentkit.model_backend.constraint.keywords import ANNOTATIONS, is_array, is_object
 from agentkit.model_backend.constraint.narrowing import LONGEST_KEY
 from agentkit.model_backend.constraint.numbers import bound_number
@@ -27,7 +28,6 @@ from agentkit.model_backend.constraint.validation import validate
 
 __all__ = ["Rules"]
 
-_BARE = r"[A-Za-z0-9_@$]([A-Za-z0-9_.\-@$ ]{0,62}[A-Za-z0-9_@$])?"
 _TYPES = ("string", "integer", "number", "boolean", "null", "array", "object")
 _NUMBERS = ("type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 
@@ -246,7 +246,7 @@ class Rules:
         fits += "".join(f" & ~/{_slashes(anchored(other))}/" for other in without)
         if names:
             fits += " & ~/(" + "|".join(_escaped(name) for name in names) + ")/"
-        bare = self.rule(f"/{_BARE}/{fits}", terminal=True)
+        bare = self.rule(f"/{BARE}/{fits}", terminal=True)
         raw = self.rule(f"/(?s:.){{1,{LONGEST_KEY}}}/{fits}", terminal=True)
         return self.rule(f'{bare} ":" | {self._quote} {raw} {self._quote} ":"')
 

@@ -164,7 +164,7 @@ class _Turn:
 
     def _answer(self, output: JsonObject) -> _Steps:
         if not self._request.tools or self._request.calls == "none":
-            yield from self._constrained(json_schema_grammar(output), kind="text")
+            yield from self._constrained(json_schema_grammar(output, closed=True), kind="text")
             return
         # The first token tells calls from an answer.
         grammar = self._call_grammar(answer=output)
