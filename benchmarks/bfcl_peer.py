@@ -20,10 +20,11 @@ import click
 import llama_cpp
 from rich.console import Console
 
-from agentkit.bench.bfcl import Answer, Respondent, conversation, model_respondent
+from agentkit.bench.bfcl import Answer, Respondent, conversation, model_respondent, run_cases
 from agentkit.bench.bfcl_cases import Case, load_cases
-from agentkit.bench.report import Outcome, report_json
-from agentkit.cli.bench import outcomes_of, table
+from agentkit.bench.bfcl_report import CallOutcome, measure_calls
+from agentkit.bench.report import by_category, report_json
+from agentkit.cli.bench_suites import BFCL, collect, table
 from agentkit.messages import Assistant, JsonObject, ToolCall
 from agentkit.model_backend import catalog
 from agentkit.model_backend.loading import open_model
@@ -46,17 +47,18 @@ def main(files: tuple[Path, ...], name: str, limit: int | None, as_json: bool) -
     theirs = run(cases, peer_respondent(Path(name) if Path(name).is_file() else catalog.require(catalog.get(name))))
     both = {"agentkit": ours, "create_chat_completion": theirs}
     if as_json:
-        click.echo(json.dumps([{"driver": key} | report_json("bfcl", name, rows) for key, rows in both.items()]))
+        reports = [{"driver": key} | report_json("bfcl", name, rows, measure_calls) for key, rows in both.items()]
+        click.echo(json.dumps(reports))
         return
     for title, rows in both.items():
-        Console(width=100).print(table(f"{title}, {name}", rows))
+        Console(width=100).print(table(BFCL, f"{title}, {name}", by_category(rows) | {"all": rows}))
 
 
-def run(cases: list[Case], respond: Respondent) -> list[Outcome]:
+def run(cases: list[Case], respond: Respondent) -> list[CallOutcome]:
     """Returns how the cases went; those that were done when Ctrl-C was pressed."""
-    outcomes: list[Outcome] = []
+    outcomes: list[CallOutcome] = []
     try:
-        asyncio.run(outcomes_of(cases, respond, outcomes))
+        asyncio.run(collect(run_cases(cases, respond), outcomes, len(cases)))
     except KeyboardInterrupt:
         click.echo(f"stopped after {len(outcomes)} of {len(cases)} rows", err=True)
     return outcomes

@@ -11,7 +11,7 @@ import jsonschema_rs
 
 from agentkit.bench.bfcl_cases import Case
 from agentkit.bench.bfcl_match import mismatch
-from agentkit.bench.report import Outcome
+from agentkit.bench.bfcl_report import CallOutcome
 from agentkit.errors import RunError, SchemaError
 from agentkit.messages import Message, System, ToolCall
 from agentkit.model_backend.base import Model, Sampling, ToolSpec, TurnRequest
@@ -64,7 +64,7 @@ def model_respondent(model: Model, *, seed: int = 0) -> Respondent:
     return answer
 
 
-async def run_cases(cases: Iterable[Case], respond: Respondent) -> AsyncIterator[Outcome]:
+async def run_cases(cases: Iterable[Case], respond: Respondent) -> AsyncIterator[CallOutcome]:
     """Yields how each case went, one after the other."""
     for case in cases:
         started = time.perf_counter()
@@ -73,7 +73,7 @@ async def run_cases(cases: Iterable[Case], respond: Respondent) -> AsyncIterator
             answer = await respond(case)
         except (RunError, SchemaError) as error:
             answer, failure = Answer(calls=(), tokens=0), str(error)
-        yield Outcome(
+        yield CallOutcome(
             id=case.id,
             category=case.category,
             problem=failure or mismatch(case, answer.calls),

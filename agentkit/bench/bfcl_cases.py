@@ -7,13 +7,12 @@ each expected call the allowed values of each parameter, where ``""`` means that
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentkit.errors import UsageError
+from agentkit.bench.rows import load_rows
 from agentkit.messages import Assistant, JsonObject, Message, System, Text, User
 from agentkit.model_backend.base import ToolSpec
 
@@ -59,20 +58,7 @@ def load_cases(path: Path, *, limit: int | None = None) -> list[Case]:
         agentkit.errors.UsageError: The file can't be read, or a line is not a row of BFCL; the message
             names the file and the line.
     """
-    cases: list[Case] = []
-    for number, line in _lines(path):
-        if limit is not None and len(cases) >= limit:
-            break
-        try:
-            cases.append(_case(json.loads(line)))
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            reason = f"no {error} in it" if isinstance(error, KeyError) else str(error)
-            raise UsageError(
-                f"{path}:{number}: not a row of BFCL ({reason}); see `agentkit bench bfcl --help`"
-            ) from None
-    if not cases:
-        raise UsageError(f"{path}: there are no rows in it; expected one JSON object a line")
-    return cases
+    return load_rows(path, _case, suite="BFCL", limit=limit)
 
 
 def json_schema(dialect: Mapping[str, Any]) -> JsonObject:
@@ -95,15 +81,6 @@ def json_schema(dialect: Mapping[str, Any]) -> JsonObject:
     if "items" in dialect:
         schema["items"] = json_schema(dialect["items"])
     return schema
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise UsageError(f"{path}: can't be read ({reason}); expected JSON Lines in BFCL's format") from None
-    return ((number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip())
 
 
 def _case(row: Mapping[str, Any]) -> Case:

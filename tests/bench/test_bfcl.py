@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 import agentkit.cli.bench
 from agentkit.bench.bfcl import model_respondent, run_cases
 from agentkit.bench.bfcl_cases import Case, load_cases
-from agentkit.bench.report import Outcome, measure
+from agentkit.bench.bfcl_report import CallOutcome, measure_calls
 from agentkit.errors import ModelError, SchemaError
 from agentkit.messages import Assistant, System, ToolCall, Usage
 from agentkit.model_backend.base import Turn
@@ -40,8 +40,8 @@ def data(folder: Path, *rows: dict[str, Any]) -> Path:
     return path
 
 
-def outcomes(model: ScriptedModel, cases: list[Case]) -> list[Outcome]:
-    async def collect() -> list[Outcome]:
+def outcomes(model: ScriptedModel, cases: list[Case]) -> list[CallOutcome]:
+    async def collect() -> list[CallOutcome]:
         return [outcome async for outcome in run_cases(cases, model_respondent(model))]
 
     found = asyncio.run(collect())
@@ -86,8 +86,8 @@ def test_the_problem_of_a_failed_turn_is_its_error(tmp_path: Path) -> None:
 
 
 def test_figures_are_per_call_and_a_row_without_a_call_counts_as_an_invalid_one() -> None:
-    def outcome(calls: int, tokens: int, problem: str | None) -> Outcome:
-        return Outcome(
+    def outcome(calls: int, tokens: int, problem: str | None) -> CallOutcome:
+        return CallOutcome(
             id="",
             category="",
             problem=problem,
@@ -98,7 +98,7 @@ def test_figures_are_per_call_and_a_row_without_a_call_counts_as_an_invalid_one(
             seconds=1,
         )
 
-    metrics = measure([outcome(3, 60, None), outcome(0, 20, "0 calls instead of 1")])
+    metrics = measure_calls([outcome(3, 60, None), outcome(0, 20, "0 calls instead of 1")])
     assert metrics.accuracy == 0.5
     assert metrics.valid == 0.75
     assert metrics.tokens == 20.0
