@@ -19,7 +19,7 @@ def list_rules(case: Case, parameter: JsonObject, compare: Compare) -> Outcome:
     """Compares lists: length, uniqueness, and the items by position."""
     most = _longest(case)
     sized = {**case, "maxItems": most} if most is not None else case
-    few, many = "has fewer than {} items", "has more than {} items"
+    few, many = "has fewer than {} item", "has more than {} item"
     return worst(
         (
             size_rules(sized, parameter, "Items", few, many),
@@ -62,13 +62,11 @@ def _item_rules(case: Case, parameter: JsonObject, most: int | None, compare: Co
         want = taken[i] if i < len(taken) else parameter.get("items", True)
         rest = i == positions
         if want is False:
-            found = clause(Degree.NONE, f"has more than {i} items")
-        else:
-            found = compare(have, want).under("[]" if rest and not i else i)
-        if least > i:
-            yield found
-        else:  # without the item, all is well
-            yield found.at_least(Degree.HARDLY if i == 0 and want is not False else Degree.SOME)
+            yield size_rules({"minItems": least}, {"maxItems": i}, "Items", "", "has more than {} item")
+            return
+        found = compare(have, want).under("[]" if rest and not i else i)
+        # Without the item, all is well.
+        yield found if least > i else found.at_least(Degree.HARDLY if i == 0 else Degree.SOME)
 
 
 def object_rules(case: Case, parameter: JsonObject, compare: Compare) -> Outcome:
@@ -79,7 +77,7 @@ def object_rules(case: Case, parameter: JsonObject, compare: Compare) -> Outcome
             *_named_keys(case, parameter, compare),
             *_other_keys(case, parameter, compare),
             *_key_names(case, parameter, compare),
-            size_rules(_counted(case), parameter, "Properties", "has fewer than {} keys", "has more than {} keys"),
+            size_rules(_counted(case), parameter, "Properties", "has fewer than {} key", "has more than {} key"),
         )
     )
 
@@ -150,7 +148,8 @@ def _other_keys(case: Case, parameter: JsonObject, compare: Compare) -> Iterator
     named: JsonObject = case.get("properties", {})
     for key, want in parameter.get("properties", {}).items():
         if key not in named and key not in case.get("required", ()):
-            yield compare(have, want).under(key).at_least(Degree.SOME)
+            found = compare(have, want).under(key)
+            yield found if key in parameter.get("required", ()) else found.at_least(Degree.SOME)
     other = parameter.get("additionalProperties", True)
     if other is False:
         yield clause(Degree.SOME, "may have keys that are not taken")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentkit.messages import JsonObject
 from agentkit.planners.schema_cases import Case, json_type, same
-from agentkit.planners.schema_words import expected, noun, shown
+from agentkit.planners.schema_words import any_of_words, expected, noun, place_text, shown
 
 __all__ = [
     "FITS",
@@ -39,34 +38,46 @@ class Degree(IntEnum):
     ALL = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a comparison gave: a degree, and why it is not `Degree.ALL`."""
+class Outcome(NamedTuple):
+    """What a comparison gave: a degree, and what it takes to say why it is not `Degree.ALL`.
+
+    The words are made at the end, because most outcomes are never told.
+    """
 
     degree: Degree
     text: str = ""
-    """A clause about the value: "may be null, where text is expected"."""
-    noun: str = ""
+    """A clause about the value: "may have a fraction"."""
+    wrong: tuple[Case, ...] = ()
     """For a wrong type, instead of the clause: what the value is."""
-    expected: str = ""
-    """With `noun`: what it should be."""
+    wanted: Any = None
+    """Schema of what is expected instead, if that is worth telling."""
+    possible: bool = False
+    """Whether the value only may be `wrong`."""
+    converted: bool = False
+    """Whether some tools would take it all the same."""
     place: tuple[str | int, ...] = ()
 
     def under(self, part: str | int) -> Outcome:
         """Returns the outcome for a value that has this one's value inside, at `part`."""
-        return self if self.degree is Degree.ALL else replace(self, place=(part, *self.place))
+        return self if self.degree is Degree.ALL else self._replace(place=(part, *self.place))
 
     def at_least(self, degree: Degree) -> Outcome:
         """Returns the outcome with a better degree, if `degree` is one."""
         if self.degree >= degree:
             return self
-        return replace(self.as_possible(), degree=degree)
+        return self._replace(degree=degree, possible=degree is Degree.SOME)
 
-    def as_possible(self) -> Outcome:
-        """Returns the outcome as one of several possible: "text, where ..." becomes "may be text, where ..."."""
-        if not self.noun:
-            return self
-        return replace(self, text=f"may be {self.noun}, where {self.expected} is expected", noun="")
+    def reason(self, root: JsonObject) -> str:
+        """Returns the outcome in words.
+
+        Args:
+            root: The schema that references in the parameter's schema point into.
+        """
+        words = self.text or ("may be " if self.possible else "") + any_of_words([noun(case) for case in self.wrong])
+        words += f", where {expected(self.wanted, root)} is expected" if self.wanted is not None else ""
+        words += "; the tool may convert it" if self.converted else ""
+        place = place_text(self.place)
+        return f"{place}: {words}" if place else words
 
 
 FITS = Outcome(Degree.ALL)
@@ -84,9 +95,9 @@ def clause(degree: Degree, text: str) -> Outcome:
     return Outcome(degree, text)
 
 
-def mismatch(degree: Degree, case: Case, parameter: Any, root: JsonObject) -> Outcome:
-    """Returns the outcome for a value of a wrong type."""
-    return Outcome(degree, noun=noun(case), expected=expected(parameter, root))
+def mismatch(degree: Degree, case: Case, wanted: Any, *, possible: bool = False) -> Outcome:
+    """Returns the outcome for a value of a wrong kind."""
+    return Outcome(degree, wrong=(case,), wanted=wanted, possible=possible)
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
@@ -112,7 +123,7 @@ def has_type(case: Case, types: set[str]) -> bool:
     return kind in types or (kind == "integer" and "number" in types) or (kind == "number" and "integer" in types)
 
 
-def type_rule(case: Case, parameter: JsonObject, root: JsonObject) -> Outcome:
+def type_rule(case: Case, parameter: JsonObject) -> Outcome:
     """Compares types, and knows what `agentkit.tools.arguments` converts: never more than `Degree.SOME`."""
     types = types_of(parameter)
     kind = case["type"]
@@ -122,13 +133,10 @@ def type_rule(case: Case, parameter: JsonObject, root: JsonObject) -> Outcome:
         if _is_whole(case.get("multipleOf")):
             return FITS
         if "enum" in case:
-            return mismatch(Degree.NONE, case, parameter, root)
-        return clause(Degree.SOME, f"may have a fraction, where {expected(parameter, root)} is expected")
+            return mismatch(Degree.NONE, case, parameter)
+        return Outcome(Degree.SOME, "may have a fraction", wanted=parameter)
     degree = _converted(case, parameter, types)
-    if degree is Degree.SOME:
-        what, wanted = noun(case), expected(parameter, root)
-        return clause(degree, f"is {what}, where {wanted} is expected; the tool may convert it")
-    return mismatch(degree, case, parameter, root)
+    return mismatch(degree, case, parameter)._replace(converted=degree is Degree.SOME)
 
 
 def _converted(case: Case, parameter: JsonObject, types: set[str]) -> Degree:
@@ -153,49 +161,46 @@ def _converted(case: Case, parameter: JsonObject, types: set[str]) -> Degree:
 def _may_be_digits(case: Case) -> bool:
     """Whether text is said to be such as numbers are; of just any text that is not expected."""
     if "enum" in case:
-        return any(_is_number(v) for v in case["enum"])
+        return any(_as_number(v) is not None for v in case["enum"])
     if "pattern" not in case or "format" in case:
         return False
     rules = {k: case[k] for k in _TEXT_KEYWORDS if k in case}
     return any(_valid(rules, text) for text in _DIGITS)
 
 
-def _is_number(text: str) -> bool:
+def _as_number(value: Any) -> float | None:
+    """Returns the number that a Python tool may take a value for."""
     try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
+        number = float(value)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _is_whole(value: Any) -> bool:
     return value is not None and json_type(value) == "integer"
 
 
-def value_rule(case: Case, parameter: JsonObject, root: JsonObject) -> Outcome:
+def value_rule(case: Case, parameter: JsonObject) -> Outcome:
     """Compares with the fixed values that a parameter takes (``enum``, ``const``)."""
-    for key in ("const", "enum"):
-        if key not in parameter:
-            continue
-        taken: list[Any] = [parameter["const"]] if key == "const" else parameter["enum"]
-        outcome = _among(case, taken, parameter, root)
-        if outcome.degree is not Degree.ALL:
-            return outcome
-    return FITS
+    const: list[Any] = [parameter["const"]] if "const" in parameter else []
+    fixed = [taken for taken in (const, parameter.get("enum")) if taken]
+    return worst(_among(case, taken, parameter) for taken in fixed)
 
 
-def _among(case: Case, taken: Sequence[Any], parameter: JsonObject, root: JsonObject) -> Outcome:
-    if "enum" in case:
-        keys = {same(v) for v in taken}
-        wrong = [v for v in case["enum"] if same(v) not in keys]
-        if not wrong:
-            return FITS
-        if len(wrong) == len(case["enum"]):
-            what = shown(wrong[0]) + (f" and {len(wrong) - 1} others" if len(wrong) > 1 else "")
-            return Outcome(Degree.NONE, noun=what, expected=expected(parameter, root))
-        return clause(Degree.SOME, f"may be {shown(wrong[0])}, where {expected(parameter, root)} is expected")
-    if not any(has_type(case, {json_type(v)}) for v in taken):
-        return mismatch(Degree.NONE, case, parameter, root)
-    return clause(Degree.SOME, f"may be other than {expected(parameter, root)}")
+def _among(case: Case, taken: Sequence[Any], parameter: JsonObject) -> Outcome:
+    if "enum" not in case:
+        some = any(has_type(case, {json_type(v)}) for v in taken)
+        return mismatch(Degree.SOME if some else Degree.NONE, case, parameter, possible=some)
+    keys = {same(v) for v in taken}
+    wrong = [v for v in case["enum"] if same(v) not in keys]
+    if not wrong:
+        return FITS
+    alike = {v for v in taken if json_type(v) in ("integer", "number")} & set(map(_as_number, wrong))
+    whole = len(wrong) == len(case["enum"])
+    degree = Degree.NONE if whole and not alike else Degree.SOME
+    found = mismatch(degree, {**case, "enum": wrong}, parameter, possible=not whole)
+    return found._replace(converted=whole and bool(alike))
 
 
 def number_rules(case: Case, parameter: JsonObject) -> Outcome:
@@ -255,32 +260,33 @@ def text_rules(case: Case, parameter: JsonObject) -> Outcome:
         differs = pattern is not None and pattern != case.get("pattern")
         plain = worst(
             (
-                size_rules(case, parameter, "Length", "is shorter than {} characters", "is longer than {} characters"),
+                size_rules(
+                    _not_empty(case), parameter, "Length", "is shorter than {} character", "is longer than {} character"
+                ),
                 clause(Degree.SOME, f"may not match the pattern {pattern!r}") if differs else FITS,
             )
         )
     return worst((plain, _format_rule(case, parameter), *_encoding_rules(case, parameter)))
 
 
+def _not_empty(case: Case) -> Case:
+    return {**case, "minLength": max(1, case.get("minLength", 0))} if case.get("format") in _APART else case
+
+
 def _format_rule(case: Case, parameter: JsonObject) -> Outcome:
     wanted, given = parameter.get("format"), case.get("format")
     if wanted is None or wanted == given:
         return FITS
-    wish = expected({"type": "string", "format": wanted}, {})
-    wish = wish if wish != "text" else f"text of the format {wanted!r}"
-    what = noun(case)
-    if wanted in _APART and given in _APART and {wanted, given} != {"date", "date-time"}:
-        return Outcome(Degree.HARDLY, noun=what, expected=wish)
-    what = "any text" if what == "text" and "enum" not in case else what
-    return clause(Degree.SOME, f"may be {what}, where {wish} is expected")
+    apart = wanted in _APART and given in _APART and {wanted, given} != {"date", "date-time"}
+    wish = {"type": "string", "format": wanted}
+    return mismatch(Degree.HARDLY if apart else Degree.SOME, case, wish, possible=not apart)
 
 
 def _encoding_rules(case: Case, parameter: JsonObject) -> Iterable[Outcome]:
     for key in _ENCODINGS:
         wanted = parameter.get(key)
         if wanted is not None and (key == "contentSchema" or wanted != case.get(key)):
-            how = f"{wanted} text" if key == "contentEncoding" else f"text of the kind {wanted!r}"
-            yield clause(Degree.SOME, f"may be any text, where {how} is expected")
+            yield mismatch(Degree.SOME, case, {"type": "string", "contentEncoding": wanted}, possible=True)
 
 
 def size_rules(case: Case, parameter: JsonObject, suffix: str, short: str, long: str) -> Outcome:
@@ -290,18 +296,22 @@ def size_rules(case: Case, parameter: JsonObject, suffix: str, short: str, long:
         case: The result's values; 0 is their least size when nothing is said.
         parameter: What is expected.
         suffix: What follows ``min`` and ``max`` in the keywords: ``Length``.
-        short: Clause with ``{}`` for the least size: ``has fewer than {} items``.
+        short: Clause with ``{}`` for the least size, in the singular: ``has fewer than {} item``.
         long: The same for the largest size.
     """
     low, high = case.get(f"min{suffix}", 0), case.get(f"max{suffix}", math.inf)
     least, most = parameter.get(f"min{suffix}", 0), parameter.get(f"max{suffix}", math.inf)
     if high < least:
-        return clause(Degree.NONE, short.format(least))
+        return clause(Degree.NONE, _counted(short, least))
     if low > most:
-        return clause(Degree.NONE, long.format(most))
+        return clause(Degree.NONE, _counted(long, most))
     if low < least:
-        return clause(Degree.SOME, _may(short).format(least))
-    return clause(Degree.SOME, _may(long).format(most)) if high > most else FITS
+        return clause(Degree.SOME, _may(_counted(short, least)))
+    return clause(Degree.SOME, _may(_counted(long, most))) if high > most else FITS
+
+
+def _counted(text: str, number: int) -> str:
+    return text.format(number) + ("" if number == 1 else "s")
 
 
 def _may(text: str) -> str:

@@ -132,7 +132,8 @@ def cases(schema: Any, root: JsonObject) -> list[Case]:
             and not schema.keys() & {*_COMBINED, "enum", "const"}
         ):
             return [schema]
-    return _cases(schema, root, frozenset())
+    found = _cases(schema, root, frozenset())
+    return [ANYTHING] if ANYTHING in found else found
 
 
 def _cases(schema: Any, root: JsonObject, seen: frozenset[str]) -> list[Case]:

@@ -29,6 +29,8 @@ class _Part:
 
     schema: Any
     doubt: str = ""
+    unlikely: bool = False
+    """Whether it is only not forbidden to be there."""
 
 
 def schema_at(schema: Schema | None, path: Sequence[str | int]) -> JsonObject | None:
@@ -149,16 +151,11 @@ def _walk(schema: Any, path: Sequence[str | int], root: JsonObject) -> _Part:
 
 def _inside_all(found: Sequence[Case], key: str | int) -> tuple[list[Any], str]:
     """Returns the schemas of what is at a key in any of some cases, and why it may not be there."""
-    parts: list[Any] = []
-    why = ""
-    for case in found:
-        part = _inside(case, key)
-        if part.schema is False:
-            why = why or f"may be {noun(case)}"
-        else:
-            parts.append(part.schema)
-            why = why or part.doubt
-    return parts, why
+    inside = [(case, _inside(case, key)) for case in found]
+    if all(part.unlikely or part.schema is False for _, part in inside):
+        return [], ""
+    doubts = [part.doubt or f"may be {noun(case)}" for case, part in inside if part.doubt or part.schema is False]
+    return [part.schema for _, part in inside if part.schema is not False], next(iter(doubts), "")
 
 
 def _inside(case: Case, key: str | int) -> _Part:
@@ -185,9 +182,8 @@ def _value_at(case: Case, key: str) -> _Part:
         return _Part(named[key], why)
     if "patternProperties" in case:
         return _Part(True, why)
-    if named and "additionalProperties" not in case and not sure:
-        return _Part(False)
-    return _Part(case.get("additionalProperties", True), why)
+    unlikely = bool(named) and "additionalProperties" not in case and not sure
+    return _Part(case.get("additionalProperties", True), why, unlikely)
 
 
 def _items(case: Case) -> list[Any]:

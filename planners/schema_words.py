@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from agentkit.messages import JsonObject, is_object
+from agentkit.messages import JsonObject
 from agentkit.planners.schema_cases import Case, cases
 
 __all__ = ["any_of_words", "expected", "noun", "place_text", "shown"]
@@ -39,30 +39,25 @@ def any_of_words(words: Sequence[str]) -> str:
 
 
 def noun(case: Case) -> str:
-    """Returns what the values of a case are: "text", "a date"."""
+    """Returns what the values of a case are: "text", "a date", ""a" or "b""."""
     kind = case.get("type")
     values = case.get("enum")
-    if kind not in ("null", "boolean") and values and len(values) == 1:
-        return shown(values[0])
-    if kind == "string" and case.get("format") in _FORMATS:
-        return _FORMATS[case["format"]]
+    if values and kind != "null" and not (kind == "boolean" and len(values) > 1):
+        return any_of_words([shown(v) for v in values])
+    if kind == "string" and "format" in case:
+        return _FORMATS.get(case["format"], f"text of the format {case['format']!r}")
+    if kind == "string" and "contentEncoding" in case:
+        return f"{case['contentEncoding']} text"
     return _NOUNS.get(str(kind), "anything")
 
 
 def expected(schema: Any, root: JsonObject) -> str:
-    """Returns what a parameter takes: "a whole number or null", "one of "a" or "b""."""
+    """Returns what a parameter takes: "a whole number or null", ""a" or "b"", "a date"."""
     found = cases(schema, root)
-    if not found:
-        return "nothing"
     words: list[str] = []
     for case in found:
-        values = case.get("enum")
-        if case.get("type") in ("null", "boolean") or not values:
-            words.append(noun(case))
-        else:
-            words += [shown(v) for v in values]
-    single = len(words) == 1 or not is_object(schema)
-    return any_of_words(words) if single or not all("enum" in c for c in found) else f"one of {any_of_words(words)}"
+        words += [shown(v) for v in case["enum"]] if case.get("type") == "string" and "enum" in case else [noun(case)]
+    return any_of_words(words) if words else "nothing"
 
 
 def place_text(path: Sequence[str | int]) -> str:
