@@ -89,6 +89,10 @@ async def check_numbers(probe: Probe) -> AsyncIterator[Finding]:
     try:
         async with asyncio.timeout(probe.seconds):
             outcome = await probe.free(prompt, _FREE_TOKENS, ends=False)
+    except LimitReached as error:
+        advice = "it is no model for tools: take one that was trained for a larger context"
+        yield Finding("context", "problem", f"one tool and one question do not fit: {error}", advice)
+        return
     except ModelError as error:
         advice = "the weights are damaged: compare the file's digest with its publisher's, and download it again"
         yield Finding("numbers", "problem", str(error), advice)

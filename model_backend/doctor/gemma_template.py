@@ -137,15 +137,14 @@ def _details(comparison: _Comparison) -> tuple[str, ...]:
 
 def _compare(form: Gemma4Format, vocab: Vocab, template: ChatTemplate, conversation: Conversation) -> _Comparison:
     request = conversation.request
-    tokens, put = form.prompt(request), script_start(form, request, vocab)[0]
-    prompt, opening = form.alphabet.decode(tokens), form.alphabet.decode(put)
+    prompt = form.alphabet.decode(form.prompt(request))
+    opening = form.alphabet.decode(script_start(form, request, vocab)[0])
     theirs = template.render(_variables(form, conversation))
     # In a new turn all templates leave it to the model to open its thought; agentkit's script does it.
     starts = request.thinking > 0 and request.messages[-1].role != "tool"
     ours = prompt if starts and theirs == prompt else prompt + opening
     if theirs == ours:
-        same = vocab.tokenize(theirs, special=True) == (tokens if ours == prompt else [*tokens, *put])
-        return _Comparison(conversation.name, same, "" if same else "the same text in other tokens")
+        return _Comparison(conversation.name, True)
     if _TOOL_TURN in theirs:
         shown = _snippet(ours, ours.find("<|tool_response>")), _snippet(theirs, theirs.index(_TOOL_TURN))
         return _Comparison(conversation.name, False, "it writes a result as a turn of its own", *shown)

@@ -6,24 +6,22 @@ Everything here is for people to read; none of it decides whether a file is soun
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from dataclasses import replace
+from typing import Any
 
 from agentkit.errors import AgentkitError
-from agentkit.messages import Assistant, JsonObject, Message, Text, Thought, ToolCall, ToolResult, is_object
+from agentkit.messages import Assistant, JsonObject, Message, Thought, ToolCall, ToolResult
 from agentkit.model_backend.base import TurnRequest
 from agentkit.model_backend.constraint import validate
 from agentkit.model_backend.doctor.decoding import Probe
 from agentkit.model_backend.doctor.findings import Finding, plural, quoted
 from agentkit.model_backend.doctor.golden import GOLDEN, Golden
+from agentkit.model_backend.doctor.readings import Reading, read_gemma_turn, read_json_turn
 from agentkit.model_backend.doctor.script_start import script_start
 from agentkit.model_backend.formats.chat_template import ChatTemplateFormat
 from agentkit.model_backend.formats.gemma4 import Gemma4Format
-from agentkit.model_backend.formats.gemma4_parse import parse
 from agentkit.model_backend.formats.gemma4_tokens import Mark
 from agentkit.model_backend.script import Decoded
 
@@ -33,19 +31,6 @@ _ASKED = ("get_weather", "set_timer", "move", "tag_photo", "order")
 _CALL_TOKENS = 96
 _TEXT_TOKENS = 40
 _THOUGHT_TOKENS = 24
-
-_Kind: TypeAlias = Literal["call", "loose call", "text", "nothing"]
-"""A call as it was taught, a call written otherwise, no call, an empty turn."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    kind: _Kind
-    calls: tuple[ToolCall, ...] = ()
-    opened: bool = False
-    """The call token came."""
-    one_token: bool = False
-    """And after it the single token ``call``."""
 
 
 async def check_live(probe: Probe) -> AsyncIterator[Finding]:
@@ -61,7 +46,7 @@ async def check_live(probe: Probe) -> AsyncIterator[Finding]:
 async def _free_calls(probe: Probe, goldens: Sequence[Golden]) -> Finding:
     """Does the model begin calls as it was taught, and do they parse?"""
     right: list[bool] = []
-    readings: list[_Reading] = []
+    readings: list[Reading] = []
     details: list[str] = []
 
     async def ask(golden: Golden) -> None:
@@ -176,7 +161,7 @@ def _with_result(probe: Probe, golden: Golden, value: str, *, is_error: bool) ->
     return replace(request, messages=[*request.messages, *answered])
 
 
-async def _write(probe: Probe, request: TurnRequest, tokens: int) -> tuple[_Reading, Decoded]:
+async def _write(probe: Probe, request: TurnRequest, tokens: int) -> tuple[Reading, Decoded]:
     """Lets the model write a turn with nothing to lead it, and reads what it wrote."""
     vocab = probe.engine.vocab
     opening, _ = script_start(probe.form, request, vocab)
@@ -184,33 +169,6 @@ async def _write(probe: Probe, request: TurnRequest, tokens: int) -> tuple[_Read
     decoded = outcome.value
     names = [tool.name for tool in request.tools]
     if isinstance(probe.form, Gemma4Format):
-        return _read_gemma(probe.form, opening, decoded, names), decoded
+        return read_gemma_turn(probe.form, opening, decoded.tokens, names), decoded
     assert isinstance(probe.form, ChatTemplateFormat)
-    return _read_json(probe.form, decoded.text, names), decoded
-
-
-def _read_gemma(form: Gemma4Format, opening: Sequence[int], decoded: Decoded, names: Sequence[str]) -> _Reading:
-    alphabet, tokens = form.alphabet, list(decoded.tokens)
-    parsed = parse(alphabet, [*opening, *tokens], tools=names)
-    calls = tuple(piece for piece in parsed.pieces if isinstance(piece, ToolCall))
-    at = tokens.index(alphabet.ids[Mark.CALL]) + 1 if alphabet.ids[Mark.CALL] in tokens else 0
-    one_token = 0 < at < len(tokens) and alphabet.vocab.piece(tokens[at]) == b"call"
-    texts = [piece for piece in parsed.pieces if isinstance(piece, Text) and piece.text.strip()]
-    kind: _Kind = "call" if calls and not parsed.notes else "loose call" if calls else "text" if texts else "nothing"
-    return _Reading(kind, calls, at > 0, one_token)
-
-
-def _read_json(form: ChatTemplateFormat, text: str, names: Sequence[str]) -> _Reading:
-    """The first call in a text, in the style of the template or as any JSON with a tool's name."""
-    begin = text.find("{")
-    while begin >= 0:
-        with contextlib.suppress(ValueError, RecursionError):
-            found, _ = json.JSONDecoder().raw_decode(text, begin)
-            if is_object(found) and found.get("name") in names:
-                arguments = found.get("arguments", found.get("parameters"))
-                call = ToolCall(found["name"], arguments if is_object(arguments) else {})
-                opening = (form.style.opening + form.style.before).strip()
-                taught = text[:begin].rstrip().endswith(opening) and is_object(arguments)
-                return _Reading("call" if taught else "loose call", (call,))
-        begin = text.find("{", begin + 1)
-    return _Reading("text" if text.strip() else "nothing")
+    return read_json_turn(probe.form.style, decoded.text, names), decoded

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from agentkit.errors import ModelError
 from agentkit.model_backend.doctor.chat_template import check_chat_template
-from agentkit.model_backend.doctor.findings import Finding, quoted
+from agentkit.model_backend.doctor.findings import Finding, quoted, shortened
 from agentkit.model_backend.doctor.gemma_template import check_gemma_template, check_generation, check_thinking
 from agentkit.model_backend.doctor.grammars import check_grammars
 from agentkit.model_backend.doctor.tokens import (
@@ -36,7 +37,7 @@ def check_vocabulary(path: Path) -> Iterator[Finding | str]:
 
     Raises:
         agentkit.errors.ModelUnavailable: llama.cpp can't be given the file, or refuses it.
-        agentkit.errors.ModelError: The template fails.
+        agentkit.errors.ModelError: Grammars can't be used with the vocabulary.
     """
     yield "reading the vocabulary"
     check_file(path)
@@ -59,8 +60,13 @@ def check_vocabulary(path: Path) -> Iterator[Finding | str]:
         if suppressed := check_suppressed(vocab):
             yield suppressed
         yield "reading the template"
-        form = format_for(vocab)
-        yield from _check_format(form, vocab, header, path)
+        try:
+            form = format_for(vocab)
+            yield from _check_format(form, vocab, header, path)
+        except ModelError as error:
+            advice = "get the file from its publisher, or take another conversion"
+            yield Finding("template", "problem", shortened(str(error), 400), advice)
+            return
         yield "trying the grammars"
         yield from check_grammars(form, vocab)
         vocab.close()
