@@ -44,9 +44,11 @@ __all__ = ["Fit", "Verdict", "doubt", "fits", "item_schema", "list_of", "paths",
 _MOST_STEPS = 20_000
 """Comparisons of two schemas in one call: about 0.3 s."""
 _MOST_DEPTH = 40
+"""Schemas inside of schemas."""
+_MOST_VALUES = 64
+"""Fixed values that are looked at one by one."""
 _TOO_LARGE = clause(Degree.SOME, "is too large to compare")
 _NOTHING = Outcome(Degree.NONE, "is not taken at all")
-_MOST_VALUES = 64
 _UNCHECKED = {
     "": ("if", "$dynamicRef", "$recursiveRef"),
     "object": ("dependentRequired", "dependentSchemas", "dependencies", "unevaluatedProperties"),
@@ -185,12 +187,8 @@ class _Comparison:
             yield self._any_of(case, parameter["anyOf"], seen)
         if "oneOf" in parameter:
             yield self._one_of(case, parameter["oneOf"], seen)
-        if "not" in parameter:
-            yield (
-                FITS
-                if self._is_apart(case, parameter["not"], seen)
-                else clause(Degree.SOME, "may be what is expressly not taken")
-            )
+        if "not" in parameter and not self._is_apart(case, parameter["not"], seen):
+            yield clause(Degree.SOME, "may be what is expressly not taken")
 
     def _any_of(self, case: Case, branches: list[Any], seen: frozenset[str]) -> Outcome:
         best = _NOTHING

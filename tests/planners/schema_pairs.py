@@ -311,7 +311,7 @@ def _text(fields: dict[str, Any], rng: random.Random) -> str:
 
 def _list(fields: dict[str, Any], root: Any, rng: random.Random, depth: int) -> list[Any]:
     least = fields.get("minItems", 0)
-    count = least if depth <= 0 else rng.randint(least, fields.get("maxItems", least + 2))
+    count = least if depth <= 0 else rng.randint(least, max(least, fields.get("maxItems", least + 2)))
     prefix = fields.get("prefixItems", [])
     parts = [prefix[i] if i < len(prefix) else fields.get("items", True) for i in range(count)]
     return [_value(part, root, rng, depth - 1) for part in parts]

@@ -135,6 +135,7 @@ UNIONS: list[Row] = [
     (closed({"a": INT}), {"allOf": [opened({"a": NUMBER}), {"maxProperties": 1}]}, YES, ""),
     ({"allOf": [opened({"a": INT}), opened({"b": INT})]}, opened({"a": INT, "b": NUMBER}), YES, ""),
     ({"allOf": [closed({}, a=INT), opened({})]}, closed({}, a=NUMBER), YES, ""),
+    ({"allOf": [{"type": "object", "additionalProperties": INT}, closed({}, a=INT)]}, closed({}, a=NUMBER), YES, ""),
     ({"allOf": [list_of({"minimum": 0}), list_of(INT)]}, list_of({**INT, "minimum": 0}), YES, ""),
     (opened({"a": INT}), {"allOf": [opened({"a": NUMBER}), opened({"b": INT})]}, NO, "has no key 'b'"),
     (INT, {"not": TEXT}, YES, ""),
