@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 from agentkit.errors import PlanFileError, TaskFileError
 from agentkit.planners.check import check_plan
 from agentkit.planners.check_graph import Finding, Severity, check_graph
+from agentkit.planners.fit import Fit, fits
+from agentkit.planners.plan import Step
+from agentkit.planners.results import answer_schema, result_schema
 
 if TYPE_CHECKING:
     from agentkit.task import Task
     from agentkit.task_steps import StepList
     from agentkit.tools.tool import Tool
 
-__all__ = ["Diagnostic", "diagnose", "refuse_errors"]
+__all__ = ["Diagnostic", "diagnose", "diagnose_written", "refuse_errors"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,15 +29,20 @@ class Diagnostic:
     severity: Severity
     """An ``error`` keeps the plan from being run, a ``warning`` does not, a ``note`` says what can't be known yet."""
     path: Path
-    line: int
-    """Counted from 1."""
-    column: int
-    """Counted from 1."""
+    line: int = 0
+    """Counted from 1; 0 for a plan that stands in no file."""
+    column: int = 0
+    """Counted from 1; 0 for a plan that stands in no file."""
     message: str
 
+    @property
+    def place(self) -> str:
+        """Where it is, as editors can follow it."""
+        return f"{self.path}:{self.line}:{self.column}" if self.line else str(self.path)
+
     def __str__(self) -> str:
-        """Place, severity and message on one line, as editors can follow it."""
-        return f"{self.path}:{self.line}:{self.column}: {self.severity}: {self.message}"
+        """Place, severity and message on one line."""
+        return f"{self.place}: {self.severity}: {self.message}"
 
 
 def diagnose(task: Task, tools: Sequence[Tool] | None = None) -> list[Diagnostic]:
@@ -53,10 +61,17 @@ def diagnose(task: Task, tools: Sequence[Tool] | None = None) -> list[Diagnostic
     else:
         findings = check_plan(given.steps, {tool.name: tool for tool in tools})
         found += _beyond_the_graph(task, given)
+        found += _of_answer(task, given, {tool.name: tool for tool in tools})
     for finding in findings:
         if finding.index not in given.broken and not _is_forbidden(task, given, finding):
             found.append(_of_finding(task, given, finding))
     return sorted(found, key=lambda d: (d.line, d.column))
+
+
+def diagnose_written(task: Task, steps: Sequence[Step], tools: Sequence[Tool]) -> list[Diagnostic]:
+    """Returns what is to be said about a plan that a model wrote; it has steps in place of lines and columns."""
+    findings = check_plan(steps, {tool.name: tool for tool in tools})
+    return [Diagnostic(severity=f.severity, path=task.path, message=f"step {f.step!r}: {f.message}") for f in findings]
 
 
 def refuse_errors(diagnostics: Iterable[Diagnostic]) -> None:
@@ -103,3 +118,18 @@ def _beyond_the_graph(task: Task, given: StepList) -> Iterator[Diagnostic]:
     if calls > most:
         message = f"the plan makes {calls:,} calls or more, but 'limits.calls' is {most:,}; set it higher"
         yield _of_error(task.error(message, *(("limits", "calls") if "limits" in task.root.keys else ("planner",))))
+
+
+def _of_answer(task: Task, given: StepList, tools: Mapping[str, Tool]) -> Iterator[Diagnostic]:
+    """Yields whether the last steps surely do not give what the task asks for."""
+    named = {step for s in given.steps for step in s.needs}
+    last = [step for step in given.steps if step.id not in named]
+    if task.output is None or not last or any(step.tool not in tools for step in last):
+        return
+    output = task.output if isinstance(task.output, dict) else task.output.model_json_schema()
+    results = {step.id: result_schema(step, tools[step.tool].returns) for step in last}
+    verdict = fits(answer_schema([*results], results), output)
+    if verdict.fit is Fit.NO:
+        message = f"the answer, which is the result of {', '.join(results)}, does not fit this: {verdict.reason}"
+        place = task.error(message, "output")
+        yield Diagnostic(severity="warning", path=task.path, line=place.line, column=place.column, message=message)

@@ -42,9 +42,10 @@ from agentkit.tools.decorator import tool
 from agentkit.tools.registry import ToolRegistry
 
 if TYPE_CHECKING:
+    from agentkit.tools.tool import Tool
     from agentkit.trace import Trace
 
-__all__ = ["Result", "Run", "RunSpec"]
+__all__ = ["Result", "Run", "RunSpec", "tool_spec"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +97,17 @@ class RunSpec:
     """Makes the answer the type that was asked for; raises ``ValueError`` when it can't."""
     thinking: int = 0
     sampling: Sampling = Sampling()
+
+
+def tool_spec(tool: Tool) -> ToolSpec:
+    """Returns what a model is told of a tool."""
+    return ToolSpec(
+        name=tool.name,
+        description=tool.description,
+        parameters=tool.parameters,
+        returns=tool.returns,
+        pure=tool.effect == "pure",
+    )
 
 
 class Run:
@@ -157,16 +169,7 @@ class Run:
     @property
     def tools(self) -> Sequence[ToolSpec]:
         """The tools that steps may call."""
-        return [
-            ToolSpec(
-                name=t.name,
-                description=t.description,
-                parameters=t.parameters,
-                returns=t.returns,
-                pure=t.effect == "pure",
-            )
-            for t in self._tools
-        ]
+        return [*map(tool_spec, self._tools)]
 
     @property
     def plan(self) -> Plan:

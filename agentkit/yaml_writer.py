@@ -29,7 +29,8 @@ def yaml_text(value: JsonValue) -> str:
     writer.indent(mapping=2, sequence=4, offset=2)
     out = io.StringIO()
     writer.dump(_styled(value), out)
-    return out.getvalue()
+    # What can't be seen stands in double quotes only; the library escapes most of it, and so that all can be reviewed:
+    return "".join(c if c == "\n" or c.isprintable() else f"\\U{ord(c):08X}" for c in out.getvalue())
 
 
 def _styled(value: JsonValue) -> Any:

@@ -9,9 +9,10 @@ from typing import Any
 from agentkit.errors import ArgumentError, PlanError
 from agentkit.messages import JsonObject, is_array, is_object
 from agentkit.planners.check_graph import Finding, Place, Severity, check_graph, nearest, uses
-from agentkit.planners.fit import Fit, doubt, fits, item_schema, list_of, schema_at
+from agentkit.planners.fit import Fit, doubt, fits, item_schema, schema_at
 from agentkit.planners.plan import ITEM, Ref, Step, StepId, Template, render_refs
-from agentkit.planners.schema_cases import carry, cases
+from agentkit.planners.results import result_schema
+from agentkit.planners.schema_cases import cases
 from agentkit.planners.schema_words import expected
 from agentkit.tools.tool import Tool
 
@@ -27,7 +28,7 @@ def check_plan(steps: Sequence[Step], tools: Mapping[str, Tool]) -> list[Finding
         steps: The steps, in order.
         tools: The tools that they may call, by name.
     """
-    results = {s.id: _result(s, tools[s.tool].returns) for s in reversed(steps) if s.tool in tools}
+    results = {s.id: result_schema(s, tools[s.tool].returns) for s in reversed(steps) if s.tool in tools}
     found = check_graph(steps)
     for i, step in enumerate(steps):
         if step.tool in tools:
@@ -38,18 +39,6 @@ def check_plan(steps: Sequence[Step], tools: Mapping[str, Tool]) -> list[Finding
     found += _repeated(steps, tools)
     found += _unused(steps, tools)
     return sorted(found, key=lambda f: f.index)
-
-
-def _result(step: Step, returns: JsonObject | None) -> JsonObject | None:
-    """Returns the schema of a step's result; ``None`` when nothing is known of it."""
-    if step.for_each is None:
-        return returns
-    if step.on_error != "collect" or returns is None:
-        return list_of(returns)
-    value = carry(returns, returns)
-    defs = value.pop("$defs", {})
-    failed = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
-    return list_of({"anyOf": [value, failed], "$defs": defs})
 
 
 class _CallCheck:

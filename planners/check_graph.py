@@ -23,7 +23,8 @@ Place: TypeAlias = tuple[str | int, ...]
 
 _DOLLAR = re.compile(r"\$([A-Za-z_][A-Za-z0-9_-]*)")
 _MOST_NAMES = 8
-"""Names that a message lists."""
+_MOST_COMPARED = 50
+"""Names that a message lists, and those, from the end, that are compared with a wrong one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +77,13 @@ def _refs_in(value: Any, place: Place) -> Iterator[Use]:
 
 
 def _dollars(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
-    """Yields the names that stand after a dollar in texts."""
+    """Yields the names that stand after a dollar in texts; one at their start was written twice, so it is meant."""
     if isinstance(value, str | Template):
-        texts = [value] if isinstance(value, str) else [part for part in value.parts if isinstance(part, str)]
+        texts = (
+            [value.removeprefix("$")]
+            if isinstance(value, str)
+            else [part for part in value.parts if isinstance(part, str)]
+        )
         yield from ((place, name) for text in texts for name in dict.fromkeys(_DOLLAR.findall(text)))
     elif is_object(value) or is_array(value):
         for key, part in value.items() if is_object(value) else enumerate(value):
@@ -94,7 +99,7 @@ def nearest(name: str, names: Iterable[str], what: str) -> str:
         what: What they are, in the plural.
     """
     known = list(names)
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(name, known[-_MOST_COMPARED:], n=1)
     if not known:
         return f"there are no {what}"
     more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""

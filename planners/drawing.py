@@ -56,8 +56,9 @@ def _label(step: Step) -> list[str]:
 
 def _edges(plan: Plan) -> Iterator[tuple[StepId, StepId, str | None]]:
     """Yields what waits for what, with the parts of the result that go that way; ``None`` when nothing does."""
+    order = {step: i for i, step in enumerate(plan.graph)}
     for step in plan:
-        for need in sorted(step.needs, key=list(plan.graph).index):
+        for need in sorted(step.needs, key=order.__getitem__):
             refs = [ref for ref in step.refs if ref.step == need]
             parts = dict.fromkeys(str(ref).removeprefix(f"${need}").removeprefix(".") for ref in refs)
             yield need, step.id, None if not refs else "" if "" in parts else ", ".join(parts)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from agentkit.task import Task
     from agentkit.trace import Trace
 
-__all__ = ["build_agent", "run"]
+__all__ = ["build_agent", "parse_inputs", "run"]
 
 
 @click.command(short_help="Run a task file.")
@@ -35,7 +35,7 @@ def run(task_file: Path, given: tuple[str, ...], model: str | None, seed: int | 
     from agentkit.cli.follow import Follower, choose_display, print_answer
     from agentkit.task import read_task
 
-    variables = _variables(given)
+    variables = parse_inputs(given)
     with contextlib.redirect_stdout(sys.stderr):  # what tools print must not end up in the answer
         task = read_task(task_file, variables)
         follower = Follower(build_agent(task, model=model, seed=seed), choose_display(quiet=as_json))
@@ -90,7 +90,12 @@ def build_agent(task: Task, *, model: str | None = None, seed: int | None = None
     )
 
 
-def _variables(given: tuple[str, ...]) -> dict[str, str]:
+def parse_inputs(given: tuple[str, ...]) -> dict[str, str]:
+    """Returns the values of ``--set KEY=VALUE`` by key.
+
+    Raises:
+        click.UsageError: One is not written so.
+    """
     found: dict[str, str] = {}
     for item in given:
         name, equals, value = item.partition("=")
