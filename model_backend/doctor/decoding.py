@@ -23,6 +23,7 @@ GREEDY = ResolvedSampling()
 _INSTRUCTIONS = System("Do what the user asks by calling a tool.")
 _CALL_TOKENS = 400
 _FREE_TOKENS = 32
+_TOO_SLOW = "take a smaller model, or close what else uses the processor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ async def check_numbers(probe: Probe) -> AsyncIterator[Finding]:
     except TimeoutError:
         message = f"{plural(len(prompt), 'token')} of prompt and {_FREE_TOKENS} of text took longer than "
         message += f"{probe.seconds:.0f} s"
-        yield Finding("speed", "warning", message, "take a smaller model, or close what else uses the processor")
+        yield Finding("speed", "warning", message, _TOO_SLOW)
         return
     usage = outcome.usage
     prompt_speed = usage.prompt_tokens / usage.prompt_seconds if usage.prompt_seconds else 0.0
@@ -147,7 +148,10 @@ async def check_calls(probe: Probe) -> AsyncIterator[Finding]:
         f"{len(tried.right)} of {done} parse and fit their schema, {sum(tried.right)} say what was asked; "
         f"{usage.tokens_per_second:.1f} tokens/s, {forced} % of them forced{late}"
     )
-    yield Finding("decoded calls", "ok" if done else "warning", message, data=data)
+    if done:
+        yield Finding("decoded calls", "ok", message, data=data)
+    else:
+        yield Finding("decoded calls", "warning", f"no call was done in {probe.seconds:.0f} s", _TOO_SLOW, data=data)
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from agentkit.errors import AgentkitError
 from agentkit.messages import Assistant, JsonObject, Message, Thought, ToolCall, ToolResult
@@ -26,6 +26,8 @@ from agentkit.model_backend.formats.gemma4_tokens import Mark
 from agentkit.model_backend.script import Decoded
 
 __all__ = ["check_live"]
+
+T = TypeVar("T")
 
 _ASKED = ("get_weather", "set_timer", "move", "tag_photo", "order")
 _CALL_TOKENS = 96
@@ -45,52 +47,46 @@ async def check_live(probe: Probe) -> AsyncIterator[Finding]:
 
 async def _free_calls(probe: Probe, goldens: Sequence[Golden]) -> Finding:
     """Does the model begin calls as it was taught, and do they parse?"""
-    right: list[bool] = []
-    readings: list[Reading] = []
-    details: list[str] = []
-
-    async def ask(golden: Golden) -> None:
-        reading, decoded = await _write(probe, _question(probe, golden), _CALL_TOKENS)
-        readings.append(reading)
-        if len(reading.calls) == 1 and not validate(golden.tool.parameters, reading.calls[0].arguments):
-            right.append(reading.calls[0] == replace(golden.call, id=reading.calls[0].id))
-        if reading.kind != "call":
-            details.append(f"{golden.call.name}: {reading.kind}: {quoted(decoded.text, 100)}")
-
-    late = await _together(probe, [ask(golden) for golden in goldens])
-    kinds = Counter(reading.kind for reading in readings)
-    data: JsonObject = {
-        **{str(kind): count for kind, count in kinds.items()},
-        "asked": len(goldens),
-        "valid": len(right),
-        "as_asked": sum(right),
-    }
+    turns, late = await _together(probe, [_write(probe, _question(probe, each), _CALL_TOKENS) for each in goldens])
+    asked = [(golden, *turn) for golden, turn in zip(goldens, turns, strict=True) if turn]
+    kinds = Counter(reading.kind for _, reading, _ in asked)
+    fitting = [
+        reading.calls[0].arguments == golden.call.arguments
+        for golden, reading, _ in asked
+        if len(reading.calls) == 1 and not validate(golden.tool.parameters, reading.calls[0].arguments)
+    ]
+    data: JsonObject = {**{str(kind): count for kind, count in kinds.items()}, "asked": len(asked)}
+    data |= {"valid": len(fitting), "as_asked": sum(fitting)}
     said = (
-        f"asked for a call {len(goldens)} times with nothing to lead it: {kinds['call']} written as taught, "
+        f"asked for a call {len(asked)} times with nothing to lead it: {kinds['call']} written as taught, "
         f"{kinds['loose call']} otherwise, {kinds['text']} no call, {kinds['nothing']} nothing; "
-        f"{len(right)} fit their schema, {sum(right)} as asked"
+        f"{len(fitting)} fit their schema, {sum(fitting)} as asked"
     )
     if isinstance(probe.form, Gemma4Format):
-        opened, whole = (sum(getattr(r, name) for r in readings) for name in ("opened", "one_token"))
+        opened, whole = (sum(getattr(reading, name) for _, reading, _ in asked) for name in ("opened", "one_token"))
         token = probe.form.alphabet.ids[Mark.CALL]
         said += f". Token {token} came {opened} times, with the single token 'call' after it {whole} times"
         data |= {"opened": opened, "one_token": whole}
-    return Finding("free calls", "note", said + late, details=tuple(details), data=data)
+    details = tuple(
+        f"{golden.call.name}: {reading.kind}: {quoted(decoded.text, 100)}"
+        for golden, reading, decoded in asked
+        if reading.kind != "call"
+    )
+    return Finding("free calls", "note", said + late, details=details, data=data)
 
 
 async def _cut_thoughts(probe: Probe, goldens: Sequence[Golden]) -> Finding:
     """Does a thought that was closed at its budget lead on to a turn?"""
+    requests = [
+        replace(_question(probe, golden), thinking=_THOUGHT_TOKENS, max_tokens=_CALL_TOKENS) for golden in goldens
+    ]
+    outcomes, late = await _together(probe, [probe.turn(request) for request in requests])
     seen: Counter[str] = Counter()
-
-    async def ask(golden: Golden) -> None:
-        request = replace(_question(probe, golden), thinking=_THOUGHT_TOKENS, max_tokens=_CALL_TOKENS)
-        draft = (await probe.turn(request)).value
+    for draft in [outcome.value for outcome in outcomes if outcome]:
         seen["cut"] += any("cut" in note for note in draft.notes)
         rest = [piece for piece in draft.pieces if not isinstance(piece, Thought)]
         called = any(isinstance(piece, ToolCall) for piece in rest)
         seen["call" if called else "text" if rest else "nothing"] += 1
-
-    late = await _together(probe, [ask(golden) for golden in goldens])
     said = (
         f"{seen['cut']} of {plural(len(goldens), 'thought')} were cut at {_THOUGHT_TOKENS} tokens; then came "
         f"{plural(seen['call'], 'call')}, {seen['text']} times text, {seen['nothing']} times nothing"
@@ -100,54 +96,59 @@ async def _cut_thoughts(probe: Probe, goldens: Sequence[Golden]) -> Finding:
 
 async def _after_results(probe: Probe, goldens: Sequence[Golden]) -> Finding:
     """Does the model end its turn without a word after a result, and does it help to keep it from that?"""
-    seen: Counter[str] = Counter()
-
-    async def ask(golden: Golden) -> None:
-        request = _with_result(probe, golden, "done: 15, sunny", is_error=False)
-        reading, _ = await _write(probe, request, _TEXT_TOKENS)
-        seen["empty"] += reading.kind == "nothing"
-        draft = (await probe.turn(replace(request, max_tokens=_TEXT_TOKENS))).value
-        seen["led"] += any(not isinstance(piece, Thought) for piece in draft.pieces)
-
-    late = await _together(probe, [ask(golden) for golden in goldens])
+    requests = [
+        replace(_with_result(probe, golden, "done: 15, sunny", is_error=False), max_tokens=_TEXT_TOKENS)
+        for golden in goldens
+    ]
+    alone, late = await _together(probe, [_write(probe, request, _TEXT_TOKENS) for request in requests])
+    led, later = await _together(probe, [probe.turn(request) for request in requests])
+    empty = sum(reading.kind == "nothing" for reading, _ in filter(None, alone))
+    saying = sum(any(not isinstance(piece, Thought) for piece in each.value.pieces) for each in filter(None, led))
     said = (
-        f"the turn after a result was empty {seen['empty']} of {len(goldens)} times when left alone; "
-        f"decoded as in a run it said something {seen['led']} times"
+        f"the turn after a result was empty {empty} of {len(goldens)} times when left alone; "
+        f"decoded as in a run it said something {saying} times"
     )
-    return Finding("after results", "note", said + late, data=dict(seen))
+    return Finding("after results", "note", said + late + later, data={"empty": empty, "led": saying})
 
 
 async def _after_errors(probe: Probe, goldens: Sequence[Golden]) -> Finding:
     """Does the model see that a call failed?"""
+    requests = [
+        _with_result(probe, golden, "the service is down; tell the user to try tomorrow", is_error=True)
+        for golden in goldens
+    ]
+    turns, late = await _together(probe, [_write(probe, request, _TEXT_TOKENS) for request in requests])
     details: list[str] = []
     seen: Counter[str] = Counter()
-
-    async def ask(golden: Golden) -> None:
-        request = _with_result(probe, golden, "the service is down; tell the user to try tomorrow", is_error=True)
-        reading, decoded = await _write(probe, request, _TEXT_TOKENS)
-        repeated = any(call.arguments == golden.call.arguments for call in reading.calls)
-        what = "the same call" if repeated else "another call" if reading.calls else reading.kind
-        seen[what] += 1
-        details.append(f"{golden.call.name}: {what}: {quoted(decoded.text, 100)}")
-
-    late = await _together(probe, [ask(golden) for golden in goldens])
-    said = f"told {len(goldens)} times that a call failed and why; what it wrote then is for you to judge{late}"
+    for golden, turn in zip(goldens, turns, strict=True):
+        if turn:
+            reading, decoded = turn
+            repeated = any(call.arguments == golden.call.arguments for call in reading.calls)
+            what = "the same call" if repeated else "another call" if reading.calls else reading.kind
+            seen[what] += 1
+            details.append(f"{golden.call.name}: {what}: {quoted(decoded.text, 100)}")
+    said = f"told {len(details)} times that a call failed and why; what it wrote then is for you to judge{late}"
     return Finding("after errors", "note", said, details=tuple(details), data=dict(seen))
 
 
-async def _together(probe: Probe, trials: Sequence[Coroutine[Any, Any, None]]) -> str:
-    """Runs the trials in one batch; returns what to say when they did not all end in time."""
+async def _together(probe: Probe, trials: Sequence[Coroutine[Any, Any, T]]) -> tuple[list[T | None], str]:
+    """Runs trials in one batch.
+
+    Returns:
+        What each gave, ``None`` for those that did not end in time or failed; and what to say of those.
+    """
     tasks = [asyncio.ensure_future(trial) for trial in trials]
-    done, left = await asyncio.wait(tasks, timeout=probe.seconds)
-    for task in left:
+    _, late = await asyncio.wait(tasks, timeout=probe.seconds)
+    for task in late:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    failures = [error for task in done if (error := task.exception())]
-    for error in failures:
-        if not isinstance(error, AgentkitError):
-            raise error
-    said = f"; {len(left)} not done in {probe.seconds:.0f} s" if left else ""
-    return said + (f"; {len(failures)} failed: {quoted(str(failures[0]), 100)}" if failures else "")
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    failures = [result for result in results if isinstance(result, Exception)]
+    for failure in failures:
+        if not isinstance(failure, AgentkitError):
+            raise failure
+    said = f"; {len(late)} not done in {probe.seconds:.0f} s" if late else ""
+    said += f"; {len(failures)} failed: {quoted(str(failures[0]), 100)}" if failures else ""
+    return [None if isinstance(result, BaseException) else result for result in results], said
 
 
 def _question(probe: Probe, golden: Golden) -> TurnRequest:
