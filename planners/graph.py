@@ -19,6 +19,7 @@ from agentkit.planners.base import Answer, Decision, PlanChange, PlanningContext
 from agentkit.planners.lines import ANSWER, LOOK, PlanWriter, result_schema
 from agentkit.planners.listing import listing
 from agentkit.planners.plan import Plan, Step, StepId
+from agentkit.planners.retrieval import choose_tools
 from agentkit.planners.writing import PlanTurn, TakeTurn
 
 __all__ = ["EffectOrder", "GraphPlanner", "WrittenPlan", "opening", "write_plan"]
@@ -41,11 +42,13 @@ A plan has two lines of JSON for each step. The first has its id, its purpose an
 The result of an earlier step, or a part of it, is passed on by reference: "$s1" or "$s1.field". The form is:
 {{"id": "s1", "purpose": "what this step is for", "tool": "first_tool"}}
 {{"key": "a value from the task"}}
-{{"id": "s2", "purpose": "what this step is for", "tool": "second_tool"}}
-{{"amount": "$s1.total", "count": 2}}
-{{"id": "s3", "purpose": "everything that was asked for is there", "tool": "{answer}"}}
-A step with "for_each": "$s1.items" runs once for each item of that list; its arguments call the item "$item" or \
-"$item.field", and its result is the list of results.
+{{"id": "s2", "purpose": "what is done with each item", "for_each": "$s1.items", "tool": "second_tool"}}
+{{"name": "$item.name", "count": 2}}
+{{"id": "s3", "purpose": "what this step is for", "tool": "third_tool"}}
+{{"all": "$s2", "total": "$s1.total"}}
+{{"id": "s4", "purpose": "everything that was asked for is there", "tool": "{answer}"}}
+A step with "for_each" runs once for each item of a list that an earlier step gives; its arguments call the item \
+"$item" or "$item.field", and its result is the list of results. Use it whenever something is done with every item.
 A value that an earlier step gives is always passed on by reference, never guessed. Within text it is written \
 the same way: "Total: $s1.total".
 The plan makes every call that the task needs. Only then comes "{answer}", which ends it. "{look}" ends it too, when \
@@ -91,6 +94,8 @@ class GraphPlanner:
 
     def __init__(self) -> None:
         self._messages: list[Message] = []
+        self._tools: Sequence[ToolSpec] = ()
+        """What steps may call: of many tools, those that the task seems to need."""
         self._told: set[StepId] = set()
         """Steps whose results the model has seen."""
         self._order = EffectOrder()
@@ -127,17 +132,13 @@ class GraphPlanner:
             yield await self._answer(run)
 
     async def _write(self, run: PlanningContext, *, least: int) -> AsyncGenerator[Step]:
+        if not self._messages:
+            self._open(run)
         returns = {tool.name: tool.returns for tool in run.tools}
         known = {
             s: result_schema(run.plan[s], returns[run.plan[s].tool]) for s, result in run.results.items() if result.ok
         }
-        if not self._messages:
-            question = PLAN.format(task=run.task)
-            if run.results:  # of another planner, before this one took over
-                question += SO_FAR.format(results=self._results(run))
-            self._messages = opening(run.tools, run.instructions, run.history, question)
-            self._ids = _highest(run.plan)
-        writer = _writer(run.tools, known=known, first=self._ids + 1, least=least)
+        writer = _writer(self._tools, known=known, first=self._ids + 1, least=least)
         turn = PlanTurn(run.turn, writer)
         steps = turn.steps(self._messages, thinking=run.thinking, steered=_is_steered(run.model))
         async with aclosing(steps):
@@ -148,6 +149,17 @@ class GraphPlanner:
         self._ending = turn.ending
         if not turn.ending:
             run.warn("plan_cut_off", "the plan was cut off; it is carried out as far as it was written")
+
+    def _open(self, run: PlanningContext) -> None:
+        self._tools = choose_tools(run.task, run.tools)
+        if len(self._tools) < len(run.tools):
+            names = ", ".join(tool.name for tool in self._tools)
+            run.warn("tools_chosen", f"of {len(run.tools)} tools, the plan may call {names}")
+        question = PLAN.format(task=run.task)
+        if run.results:  # of another planner, before this one took over
+            question += SO_FAR.format(results=self._results(run))
+        self._messages = opening(self._tools, run.instructions, run.history, question)
+        self._ids = _highest(run.plan)
 
     async def _answer(self, run: PlanningContext) -> Answer:
         structured = run.output is not None
@@ -202,6 +214,7 @@ async def write_plan(
         agentkit.errors.ModelError: The model failed.
         agentkit.errors.LimitReached: A server's plan does not fit.
     """
+    tools = choose_tools(task, tools)
     turn = PlanTurn(_taking(model, sampling), _writer(tools))
     messages = opening(tools, instructions, (), PLAN.format(task=task))
     steps = [s async for s in turn.steps(messages, thinking=thinking, steered=_is_steered(model.info))]

@@ -16,8 +16,10 @@ weights say.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from agentkit.messages import JsonObject, JsonValue, is_object
@@ -29,9 +31,12 @@ from agentkit.planners.offers import (
     items_of,
     offers,
     read_arguments,
+    takers,
+    takers_of_items,
     uses_item,
 )
 from agentkit.planners.plan import Step, StepId, render_refs
+from agentkit.planners.sources import only_results
 
 __all__ = ["ANSWER", "LOOK", "PlanWriter", "result_schema"]
 
@@ -95,7 +100,15 @@ class PlanWriter:
         assert is_object(head)
         if head["tool"] in self.terminals:
             return None
-        return arguments_schema(self.tools[head["tool"]].parameters, draft.offers(head))
+        parameters = self.tools[head["tool"]].parameters
+        offered = draft.offers(head)
+        must = takers_of_items(parameters, offered) if "for_each" in head else []
+        return arguments_schema(
+            parameters,
+            offered,
+            must_use_item=must[0] if len(must) == 1 else None,
+            only_results=self._only_results[head["tool"]],
+        )
 
     def steps(self, lines: Sequence[JsonValue]) -> list[Step]:
         """Returns the steps of the lines so far. The same call twice is one step: it could give nothing new."""
@@ -107,19 +120,48 @@ class PlanWriter:
         return self.terminals.get(last["tool"], "") if is_object(last) else ""
 
     def _head(self, number: int, draft: _Draft) -> JsonObject:
-        names = [] if len(draft.renamed) >= MAX_REPETITIONS else [*self.tools]
+        names = [] if len(draft.renamed) >= MAX_REPETITIONS else self._callable(draft.offers())
         if number >= self.least or not names:
             names += self.terminals
-        lists = [str(offer.ref) for offer in draft.offers() if items_of(offer) is not None]
+        plain = self._head_form(number, names)
+        offered = [] if names == [*self.terminals] else draft.offers()
+        for_each = [
+            self._head_form(number, able, for_each=group)
+            for able, group in _grouped((self._able(offer, offered), str(offer.ref)) for offer in offered)
+        ]
+        return {"anyOf": [plain, *for_each]} if for_each else plain
+
+    def _head_form(self, number: int, names: Sequence[str], for_each: Sequence[str] = ()) -> JsonObject:
+        # The list comes before the tool: a small model that has said "read each file" goes on to the list, and then
+        # can't but take a tool for one of its items.
         properties: JsonObject = {
             "id": {"const": f"s{self.first + number}"},
             "purpose": {"type": "string", "minLength": 1, "maxLength": PURPOSE_CHARS},
-            "tool": {"enum": names},
+            **({"for_each": {"enum": [*for_each]}} if for_each else {}),
+            "tool": {"enum": [*names]},
         }
-        if lists:
-            properties["for_each"] = {"enum": lists[:MAX_LISTS]}
-        required = ["id", "purpose", "tool"]
-        return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+        return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
+
+    @cached_property
+    def _only_results(self) -> Mapping[str, frozenset[str]]:
+        return only_results(self.tools)
+
+    def _callable(self, offered: Sequence[Offer], among: Iterable[str] | None = None) -> list[str]:
+        """Returns the tools whose arguments can all be had; all of them when there is none."""
+        names = [*self.tools] if among is None else [*among]
+        able = [n for n in names if self._needs(n) <= {*takers(self.tools[n].parameters, offered)}]
+        return able or names
+
+    def _needs(self, name: str) -> frozenset[str]:
+        return self._only_results[name].intersection(self.tools[name].parameters.get("required", ()))
+
+    def _able(self, listed: Offer, offered: Sequence[Offer]) -> tuple[str, ...]:
+        """Returns the tools that can be called for an item of a list; none when it is no list."""
+        if items_of(listed) is None:
+            return ()
+        items = item_offers(listed)
+        taking = [name for name, tool in self.tools.items() if takers_of_items(tool.parameters, items)]
+        return tuple(self._callable([*items, *offered], taking)) if taking else ()
 
     def _draft(self, lines: Sequence[JsonValue]) -> _Draft:
         draft = _Draft(dict(self.known))
@@ -160,6 +202,14 @@ def result_schema(step: Step, returns: JsonObject | None) -> JsonObject | None:
     if step.for_each is None:
         return returns
     return {"type": "array", "items": True if returns is None else returns}
+
+
+def _grouped(lists: Iterable[tuple[tuple[str, ...], str]]) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """Yields the tools that are able to take items of the same lists, and those lists."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for able, ref in islice((entry for entry in lists if entry[0]), MAX_LISTS):
+        groups.setdefault(able, []).append(ref)
+    yield from groups.items()
 
 
 def _find(offered: Sequence[Offer], written: str) -> Offer:

@@ -6,10 +6,11 @@ listed in the schema, so a constrained decoder can write no other.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from agentkit.errors import PlanError
@@ -17,7 +18,17 @@ from agentkit.messages import JsonObject, is_array, is_object
 from agentkit.planners.fit import Fit, fits, item_schema, paths
 from agentkit.planners.plan import ITEM, Ref, StepId, Template, joined, render_refs
 
-__all__ = ["Offer", "arguments_schema", "item_offers", "items_of", "offers", "read_arguments", "uses_item"]
+__all__ = [
+    "Offer",
+    "arguments_schema",
+    "item_offers",
+    "items_of",
+    "offers",
+    "read_arguments",
+    "takers",
+    "takers_of_items",
+    "uses_item",
+]
 
 _SCALAR: JsonObject = {"type": ["string", "number", "boolean"]}
 MAX_REFS = 60
@@ -27,6 +38,8 @@ _SHAPED = {"pattern", "format", "minLength", "maxLength"}
 _TEXT = r"^(([^$]|\$\$|\$(TEXTS))([^$]|\$\$|\$(REFS)|\$[^$a-zA-Z_{])*\$?)?$"
 """Pattern of text in which the references REFS may stand. At its start stands none but to text (TEXTS), so that a
 number alone is not passed where text is expected: it would be converted, and is hardly ever meant."""
+_HOLDING = r"^([^$]|\$\$)*\$(REFS)([^$]|\$\$)*$"
+"""Pattern of text in which one of REFS stands."""
 _NO_REFERENCE = r"^([^$][\s\S]*|\$\$[\s\S]*)?$"
 """Pattern of text that is no reference: a dollar at its start is doubled, as in a task file."""
 
@@ -61,9 +74,51 @@ def items_of(offer: Offer) -> JsonObject | None:
         return None
 
 
-def arguments_schema(parameters: JsonObject, offered: Sequence[Offer]) -> JsonObject:
-    """Returns a tool's parameters with references allowed wherever one of a fitting type is on offer."""
-    return _Parameters(parameters, offered).literal(parameters)
+def takers(parameters: JsonObject, offered: Sequence[Offer]) -> list[str]:
+    """Returns the names of the parameters that one of the references fits, or fits as an item of a list."""
+    forms = _Parameters(parameters, offered)
+    named: Mapping[str, Any] = parameters.get("properties", {})
+    return [name for name, schema in named.items() if is_object(schema) and forms.takes_any(schema)]
+
+
+def takers_of_items(parameters: JsonObject, offered: Iterable[Offer]) -> list[str]:
+    """Returns the names of the parameters that the item at hand, or a part of it, fits.
+
+    A list with nothing but the item in it is not meant: a tool that takes a list of objects takes the whole list.
+    """
+    named: Mapping[str, Any] = parameters.get("properties", {})
+    names = takers(parameters, [o for o in offered if o.ref.step == ITEM])
+    return [name for name in names if not is_object(inside := named[name].get("items")) or "properties" not in inside]
+
+
+def arguments_schema(
+    parameters: JsonObject,
+    offered: Sequence[Offer],
+    *,
+    must_use_item: str | None = None,
+    only_results: Collection[str] = (),
+) -> JsonObject:
+    """Returns a tool's parameters with references allowed wherever one of a fitting type is on offer.
+
+    Args:
+        parameters: JSON Schema of the tool's parameters.
+        offered: The references.
+        must_use_item: The parameter in which the item at hand has to stand, if it can stand in no other.
+        only_results: Parameters that may not be written out, as far as there is something to refer to.
+    """
+    every = _Parameters(parameters, offered)
+    schema = every.literal(parameters)
+    properties, required = dict(schema.get("properties", {})), [*schema.get("required", [])]
+    for name in only_results:
+        if every.takes_any(original := parameters["properties"][name]):
+            properties[name] = every.holding_one(original)
+        elif name not in required:
+            del properties[name]
+    if must_use_item is not None:
+        items = _Parameters(parameters, [o for o in offered if o.ref.step == ITEM])
+        properties[must_use_item] = items.holding_one(parameters["properties"][must_use_item])
+        required = [*dict.fromkeys([*required, must_use_item])]
+    return {**schema, "properties": properties, "required": required}
 
 
 @dataclass(frozen=True)
@@ -81,13 +136,36 @@ class _Parameters:
         pattern = _TEXT if texts else _TEXT.replace(r"|\$(TEXTS)", "")
         return pattern.replace("TEXTS", _alternatives(texts)).replace("REFS", _alternatives(refs))
 
+    def takes_any(self, schema: JsonObject) -> bool:
+        """Returns whether one of the references may stand for the value or, where it is a list, for an item of it."""
+        inside = schema.get("items") if schema.get("type") == "array" else None
+        return bool(self.fitting(schema)) or (is_object(inside) and bool(self.fitting(inside)))
+
+    def fitting(self, schema: JsonObject) -> list[str]:
+        """Returns the references whose type fits."""
+        wanted, root = _key(schema), _key({"$defs": self.root["$defs"]} if "$defs" in self.root else {})
+        fitting = [o for o in self.offered if _fit(_key(o.schema), wanted, root) is not Fit.NO]
+        if schema.get("type") == "string":
+            fitting = [o for o in fitting if not _is_number(o.schema)]
+        return [str(o.ref) for o in fitting]
+
     def argument(self, schema: JsonObject) -> JsonObject:
         """Returns the schema of a value that may be a reference."""
-        fitting = [str(o.ref) for o in self.offered if fits(o.schema, schema, root=self.root).fit is not Fit.NO]
-        if schema.get("type") == "string":
-            fitting = [str(o.ref) for o in self.offered if str(o.ref) in fitting and not _is_number(o.schema)]
+        fitting = self.fitting(schema)
         literal = self.literal(schema)
         return {"anyOf": [{"enum": fitting[:MAX_REFS]}, literal]} if fitting else literal
+
+    def holding_one(self, schema: JsonObject) -> JsonObject:
+        """Returns the schema of a value that is one of the references or holds one."""
+        if schema.get("type") == "string" and not _SHAPED & schema.keys() and (refs := in_text(self.offered)):
+            return {**schema, "pattern": _HOLDING.replace("REFS", _alternatives(refs))}
+        forms: list[JsonObject] = []
+        if fitting := self.fitting(schema):
+            forms.append({"enum": fitting[:MAX_REFS]})
+        inside = schema.get("items") if schema.get("type") == "array" else None
+        if is_object(inside) and (items := self.fitting(inside)):
+            forms.append({**schema, "items": {"enum": items[:MAX_REFS]}, "minItems": max(1, schema.get("minItems", 0))})
+        return forms[0] if len(forms) == 1 else {"anyOf": forms}
 
     def literal(self, schema: JsonObject) -> JsonObject:
         """Returns the schema of a value that is written out; what is inside it may be a reference again."""
@@ -109,12 +187,22 @@ class _Parameters:
         return literal
 
 
+def _key(schema: JsonObject | None) -> str:
+    """Returns what counts for the type: results have many fields that differ only in what is said of them."""
+    return json.dumps(schema if schema is None else {k: v for k, v in schema.items() if k != "description"})
+
+
+@lru_cache(maxsize=50_000)
+def _fit(result: str, parameter: str, root: str) -> Fit:
+    return fits(json.loads(result), json.loads(parameter), root=json.loads(root)).fit
+
+
 def _alternatives(refs: Iterable[Ref]) -> str:
     return "|".join(re.escape(str(ref)[1:]) for ref in refs)
 
 
 def _is_text(schema: JsonObject | None) -> bool:
-    return fits(schema, {"type": "string"}).fit is Fit.YES and not _is_number(schema)
+    return _fit(_key(schema), '{"type": "string"}', "{}") is Fit.YES and not _is_number(schema)
 
 
 def _is_number(schema: JsonObject | None) -> bool:
@@ -123,7 +211,7 @@ def _is_number(schema: JsonObject | None) -> bool:
 
 def in_text(offered: Iterable[Offer]) -> list[Ref]:
     """Returns the references that may stand within text: to what is text, a number or true or false."""
-    scalars = (o.ref for o in offered if fits(o.schema, _SCALAR).fit is Fit.YES)
+    scalars = (o.ref for o in offered if _fit(_key(o.schema), _key(_SCALAR), "{}") is Fit.YES)
     return [*scalars][:MAX_REFS]
 
 

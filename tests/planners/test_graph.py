@@ -10,7 +10,7 @@ import pytest
 
 from agentkit import Agent, Result, ScriptedModel, ToolFailed, tool
 from agentkit.events import PlanChanged, StepFinished, StepStarted, Warned
-from agentkit.messages import JsonValue, Thought, User
+from agentkit.messages import JsonValue, System, Thought, User
 from agentkit.model_backend.base import ModelInfo, ToolSpec
 from agentkit.model_backend.scripted import ScriptedParts
 from agentkit.planners.graph import write_plan
@@ -220,3 +220,23 @@ def test_cancelling_while_a_plan_is_written_leaves_nothing_running() -> None:
         return {t.get_name() for t in asyncio.all_tasks() if t is not asyncio.current_task()}
 
     assert run_simulated(main()) == set()
+
+
+def test_of_many_tools_the_plan_may_call_those_that_the_task_seems_to_need() -> None:
+    def named(name: str) -> Any:
+        @tool(name=name, effect="pure")
+        def other(x: int) -> int:
+            """Something else."""
+            return x
+
+        return other
+
+    many = [*(named(f"other_{i}") for i in range(199)), size]
+    parts = ScriptedParts(parts=plan(("size", {"city": "Rome"})))
+    model = ScriptedModel([parts, "4,000"])
+    result = run_simulated(Agent(model, many, planner="graph").run("What is the size of the city Rome?"))
+    assert result.output == "4,000"
+    (system, *_) = model.requests[0].messages
+    assert isinstance(system, System)
+    assert system.text.count("(x: integer)") == 19
+    assert [e.about for e in result.events if isinstance(e, Warned)] == ["tools_chosen"]

@@ -290,7 +290,7 @@ def test_a_repeated_call_gives_the_same_value_to_the_steps_behind_it() -> None:
 
 def test_a_repeated_call_does_not_offer_the_tool_for_large_results() -> None:
     model = ScriptedModel([ToolCall("give", {"value": 1}), ToolCall("give", {"value": 1}), "Done."])
-    run_simulated(Agent(model, Tools().make(), record=False).run("Give"))
+    run_simulated(Agent(model, Tools().make(), planner="loop", record=False).run("Give"))
     assert [t.name for t in model.requests[2].tools] == ["give", "work"]
 
 
