@@ -77,8 +77,8 @@ def test_a_plan_asked_for_after_some_calls_knows_their_results() -> None:
 
 
 def test_a_model_that_was_not_trained_to_think_is_led() -> None:
-    result, model, chosen = run(['[{"purpose": "double it", "tool": "double"}]', ToolCall("double", {"number": 2}), "4"],
-                                thinks=False)  # fmt: skip
+    outline = '[{"purpose": "double it", "tool": "double"}]'
+    result, model, chosen = run([outline, ToolCall("double", {"number": 2}), "4"], thinks=False)
     assert result.output == "4"
     assert chosen[0].startswith("loop: the model was not trained to think")
     assert [len(r.tools) for r in model.requests] == [1, 1, 1]
