@@ -34,9 +34,9 @@ def save_plan(task: Task, steps: Sequence[Step], path: Path) -> None:
         agentkit.errors.UsageError: The file can't be written.
     """
     text = plan_text(task, steps, path.parent)
-    if path.is_dir():
-        raise UsageError(f"{str(path)!r} is a folder; name a file in it, such as {str(path / 'plan.yaml')!r}")
     try:
+        if path.is_dir():
+            raise UsageError(f"{str(path)!r} is a folder; name a file in it, such as {str(path / 'plan.yaml')!r}")
         if path.exists() and path.samefile(task.path):
             raise UsageError(f"{str(path)!r} is the task file itself; save the plan under another name")
         beside = path.with_name(f".{path.name}.{os.getpid()}")

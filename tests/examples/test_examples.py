@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from agentkit.cli.main import execute
 from agentkit.task import load_task
 from agentkit.tools.arithmetic import calculate
 from agentkit.tools.context import ToolContext
@@ -83,6 +84,20 @@ def test_the_file_tools_find_the_failing_service(copy: Callable[[str], Path]) ->
     write_file("report.md", f"{worst['path']} {time} {message} {count}", context)
     answer = {"service": worst["path"], "first_error_time": time, "first_error": message, "count": count}
     assert check("logs").problems(answer, (folder / "report.md").read_text()) == []
+
+
+def test_the_plan_for_the_logs_is_right_and_needs_no_model(
+    copy: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = copy("logs")
+    assert execute(["plan", str(folder / "plan.yaml")]) == 0
+    assert capsys.readouterr().err == ""
+    assert execute(["run", str(folder / "plan.yaml")]) == 0
+    expected = check("logs").expected()
+    assert (folder / "report.md").read_text() == (
+        f"{expected['service']} failed first at {expected['first_error_time']}: {expected['first_error']}\n"
+        f"This was logged {expected['count']} times.\n"
+    )
 
 
 def test_the_tools_plan_the_trip(copy: Callable[[str], Path]) -> None:
