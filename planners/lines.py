@@ -24,6 +24,7 @@ from typing import Any
 
 from agentkit.messages import JsonObject, JsonValue, is_object
 from agentkit.model_backend.base import ToolSpec
+from agentkit.planners.fit import list_of
 from agentkit.planners.offers import (
     Offer,
     arguments_schema,
@@ -199,9 +200,7 @@ def result_schema(step: Step, returns: JsonObject | None) -> JsonObject | None:
         step: The step.
         returns: What its tool returns.
     """
-    if step.for_each is None:
-        return returns
-    return {"type": "array", "items": True if returns is None else returns}
+    return returns if step.for_each is None else list_of(returns)
 
 
 def _grouped(lists: Iterable[tuple[tuple[str, ...], str]]) -> Iterator[tuple[tuple[str, ...], list[str]]]:
