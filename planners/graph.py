@@ -16,9 +16,10 @@ from agentkit.messages import JsonObject, JsonValue, Message, System, Usage, Use
 from agentkit.model_backend.base import Delta, Model, ModelInfo, Sampling, ToolSpec, Turn, TurnRequest
 from agentkit.planners.answers import answer_of
 from agentkit.planners.base import Answer, Decision, PlanChange, PlanningContext
-from agentkit.planners.lines import ANSWER, LOOK, PlanWriter, result_schema
+from agentkit.planners.lines import ANSWER, LOOK, PlanWriter
 from agentkit.planners.listing import listing
 from agentkit.planners.plan import Plan, Step, StepId
+from agentkit.planners.results import result_schema
 from agentkit.planners.retrieval import choose_tools
 from agentkit.planners.writing import PlanTurn, TakeTurn
 
@@ -189,6 +190,8 @@ class WrittenPlan:
     usage: Usage
     problems: Sequence[str] = ()
     """What is wrong with it; empty unless it was cut off."""
+    looks: bool = False
+    """Whether the model wants to see the results before it plans the rest."""
 
 
 async def write_plan(
@@ -219,7 +222,7 @@ async def write_plan(
     messages = opening(tools, instructions, (), PLAN.format(task=task))
     steps = [s async for s in turn.steps(messages, thinking=thinking, steered=_is_steered(model.info))]
     problems = () if turn.ending else ("the plan was cut off",)
-    return WrittenPlan(steps=steps, usage=turn.usage, problems=problems)
+    return WrittenPlan(steps=steps, usage=turn.usage, problems=problems, looks=turn.ending == LOOK)
 
 
 def _highest(plan: Plan) -> int:

@@ -24,7 +24,6 @@ from typing import Any
 
 from agentkit.messages import JsonObject, JsonValue, is_object
 from agentkit.model_backend.base import ToolSpec
-from agentkit.planners.fit import list_of
 from agentkit.planners.offers import (
     Offer,
     arguments_schema,
@@ -37,9 +36,10 @@ from agentkit.planners.offers import (
     uses_item,
 )
 from agentkit.planners.plan import Step, StepId, render_refs
+from agentkit.planners.results import result_schema
 from agentkit.planners.sources import only_results
 
-__all__ = ["ANSWER", "LOOK", "PlanWriter", "result_schema"]
+__all__ = ["ANSWER", "LOOK", "PlanWriter"]
 
 ANSWER = "answer"
 """What the last head names instead of a tool: the results are all that is needed."""
@@ -191,16 +191,6 @@ class PlanWriter:
         if "for_each" in head and uses_item(step.args):
             return replace(step, for_each=_find(offered, head["for_each"]).ref)
         return step
-
-
-def result_schema(step: Step, returns: JsonObject | None) -> JsonObject | None:
-    """Returns the schema of a step's result, as far as it is known.
-
-    Args:
-        step: The step.
-        returns: What its tool returns.
-    """
-    return returns if step.for_each is None else list_of(returns)
 
 
 def _grouped(lists: Iterable[tuple[tuple[str, ...], str]]) -> Iterator[tuple[tuple[str, ...], list[str]]]:
