@@ -68,13 +68,13 @@ def plan(
         else:
             written = write_plan(task, tools, model=model, seed=seed)
             steps = written.steps
-            diagnostics = [*_cut_off(task, written), *diagnose_written(task, steps, tools)]
+            diagnostics = [*_of_writing(task, written), *diagnose_written(task, steps, tools)]
     is_wrong = any(d.severity == "error" for d in diagnostics)
     graph = _graph(steps)
     if as_json:
         print(json.dumps(_to_json(task, graph, tools, diagnostics), ensure_ascii=False))
     else:
-        if graph is not None:
+        if graph:
             _print_plan(form, task, graph, tools)
         _print_diagnostics(diagnostics)
     if save is not None:
@@ -120,10 +120,16 @@ def write_plan(task: Task, tools: Sequence[Tool], *, model: str | None = None, s
     return written
 
 
-def _cut_off(task: Task, written: WrittenPlan) -> list[Diagnostic]:
+def _of_writing(task: Task, written: WrittenPlan) -> list[Diagnostic]:
+    """Returns what is to be said about how the model wrote its plan."""
     from agentkit.plan_check import Diagnostic
 
-    return [Diagnostic(severity="warning", path=task.path, message=problem) for problem in written.problems]
+    said = list(written.problems)
+    if not written.steps:
+        said.append("the model planned no calls; a run would answer at once")
+    elif written.looks:
+        said.append("the model wants to see these results and plan more then; a saved plan ends here")
+    return [Diagnostic(severity="warning", path=task.path, message=message) for message in said]
 
 
 def _graph(steps: Sequence[Step]) -> Plan | None:
@@ -179,8 +185,8 @@ def _save(task: Task, steps: Sequence[Step], path: Path, *, is_wrong: bool) -> N
     from agentkit.plan_file import save_plan
     from agentkit.trace.text import visible
 
-    if is_wrong:
-        print("not saved, because it has errors", file=sys.stderr)
+    if is_wrong or not steps:
+        print(f"not saved, because it has {'errors' if is_wrong else 'no steps'}", file=sys.stderr)
         return
     save_plan(task, steps, path)
     print(visible(f"saved; run it with: agentkit run {shlex.quote(str(path))}"), file=sys.stderr)

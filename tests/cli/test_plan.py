@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentkit import ScriptedModel
+from agentkit.messages import JsonValue
 from agentkit.model_backend.scripted import ScriptedParts
 from tests.cli.conftest import Cli, complete
 from tests.repo.project import ROOT
@@ -173,6 +174,35 @@ def test_a_model_writes_the_plan_where_there_is_none(cli: Cli, folder: Path, scr
     assert done.err.splitlines()[0].startswith("planned by scripted: ")
     assert done.err.splitlines()[1:] == ["saved; run it with: agentkit run plan.yaml"]
     assert cli("run", "plan.yaml").out == "4\n"
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        (
+            [{"id": "s1", "purpose": "nothing", "tool": "answer"}],
+            "task.yaml: warning: the model planned no calls; a run would answer at once\n"
+            "not saved, because it has no steps\n",
+        ),
+        (
+            [
+                {"id": "s1", "purpose": "rows", "tool": "rows"},
+                {"count": 2},
+                {"id": "s2", "purpose": "see them", "tool": "look"},
+            ],
+            "task.yaml: warning: the model wants to see these results and plan more then; a saved plan ends here\n"
+            "saved; run it with: agentkit run plan.yaml\n",
+        ),
+    ],
+)
+def test_a_plan_that_a_model_did_not_finish_is_told_as_such(
+    parts: list[JsonValue], said: str, cli: Cli, folder: Path, scripted: Script
+) -> None:
+    (folder / "task.yaml").write_text("task: Add up.\ntools: ./tools.py\n")
+    scripted(ScriptedParts(parts=parts))
+    done = cli("plan", "task.yaml", "--save", "plan.yaml")
+    assert done.code == 0
+    assert done.err.partition("\n")[2] == said
 
 
 def test_the_loop_planner_makes_no_plan(cli: Cli, folder: Path) -> None:
