@@ -22,6 +22,7 @@ __all__ = ["check_generation", "check_gemma_template", "check_thinking"]
 RENDER_SECONDS = 2.0
 _SNIPPET = 50
 _BEFORE = 12
+_UNKNOWN = "it writes another text"
 _TOOL_TURN = "<|turn>tool"
 _EMPTY_THOUGHT = "<|channel>thought\n<channel|>"
 
@@ -115,7 +116,7 @@ def _failed(what: str, *, harmless: bool) -> Finding:
 
 def _differences(compared: Sequence[_Comparison]) -> Iterator[Finding]:
     same = [comparison.name for comparison in compared if comparison.same]
-    if not same:
+    if not same and compared[0].why == _UNKNOWN:
         message = f"the file's template writes none of {len(compared)} conversations as Gemma 4 expects them"
         advice = "agentkit does not use it, but it is not Gemma 4's; get the file from its publisher"
         yield Finding("template", "warning", message, advice, details=_details(compared[0]))
@@ -200,7 +201,7 @@ def _why(conversation: Conversation, prompt: str, opening: str, theirs: str, sta
         said = _about_opening(theirs[len(text) :], opening, starts) if theirs.startswith(text) else None
         if said is not None:
             return "; ".join([*reasons, *said])
-    return conversation.difference or "it writes another text"
+    return conversation.difference or _UNKNOWN
 
 
 def _about_opening(theirs: str, ours: str, starts: bool) -> list[str] | None:

@@ -94,6 +94,13 @@ def test_an_empty_thought_that_is_wrong_for_the_size_is_named(vocabs: dict[str, 
     assert told == {"it begins the turn without the empty thought that keeps large models from thinking": ordinary}
 
 
+def test_a_template_that_differs_everywhere_in_known_ways_is_still_gemma_4s(vocabs: dict[str, Vocab]) -> None:
+    source = gemma_template(small=False, after_think="", null="None", tool_turns=True)
+    first, *differing = compared(vocabs[SMALL], source)
+    assert (first.level, first.message) == ("ok", "the file's template writes 0 of 10 conversations as agentkit does")
+    assert {finding.level for finding in differing} == {"note"}
+
+
 def test_a_refusal_of_one_kind_of_conversation_is_a_difference(vocabs: dict[str, Vocab]) -> None:
     refuse = "{% if tools %}{{ raise_exception('no tools') }}{% endif %}"
     found = compared(vocabs[LARGE], refuse + gemma_template())
