@@ -66,6 +66,7 @@ class Decoder(Generic[T]):
         self._emit = emit
         self._pending: list[int] = []
         self._unshown = 0  # tokens that no delta has spoken for
+        self._half = b""  # of a character, when a free segment has ended in it
         self.tokens: list[int] = []
         self.thought_tokens = 0
         self.forced_tokens = 0
@@ -98,6 +99,7 @@ class Decoder(Generic[T]):
                 return (yield from self._constrained(segment))
 
     def _literal(self, segment: Literal) -> Decoded:
+        self._half = b""
         tokens = list(segment.tokens) or self._vocab.tokenize(segment.text, special=True)
         self._vocab.check(tokens)
         if len(tokens) > self._left():
@@ -115,7 +117,8 @@ class Decoder(Generic[T]):
         self._vocab.check(segment.ban)
         special = {text: self._vocab.special(text) for text in segment.stop}
         ends = {token: text for text, token in special.items() if token is not None}
-        stream = TextStream([text for text, token in special.items() if token is None])
+        stream = TextStream([text for text, token in special.items() if token is None], begun=self._half)
+        self._half = b""
         stop: Stop = "length"
         matched = ""
         for _ in range(min(segment.max_tokens, self._left())):
@@ -132,10 +135,15 @@ class Decoder(Generic[T]):
                 stop, matched = "stop", stream.matched
                 self._cut_last(stream.surplus)
                 break
-        self._show(segment.kind, stream.finish())
+        if stop == "length":
+            rest, self._half = stream.pause()
+            self._show(segment.kind, rest)
+        else:
+            self._show(segment.kind, stream.finish())
         return Decoded(text=stream.text, tokens=tuple(self.tokens[first:]), stop=stop, matched=matched)
 
     def _constrained(self, segment: Constrained) -> Feed[Decoded]:
+        self._half = b""
         first = len(self.tokens)
         matcher = self._matcher(segment.grammar)
         stream = TextStream()

@@ -17,11 +17,15 @@ class TextStream:
         text: What has been released so far.
         matched: The stop string that was found; empty before.
         surplus: Bytes of the last piece that come after the stop string.
+
+    Args:
+        stops: The stop strings.
+        begun: The first bytes of a character that was cut in two by the end of the segment before.
     """
 
-    def __init__(self, stops: Sequence[str] = ()) -> None:
+    def __init__(self, stops: Sequence[str] = (), *, begun: bytes = b"") -> None:
         self._stops = [stop.encode() for stop in stops if stop]
-        self._held = b""
+        self._held = begun
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.text = ""
         self.matched = ""
@@ -41,6 +45,11 @@ class TextStream:
     def finish(self) -> str:
         """Returns what was held back, when no more comes."""
         return self._release(len(self._held), final=True)
+
+    def pause(self) -> tuple[str, bytes]:
+        """Returns what was held back but the bytes of half a character, and those."""
+        text = self._release(len(self._held), final=False)
+        return text, self._decoder.getstate()[0]
 
     def _partial_stop(self) -> int:
         """Returns how many bytes at the end may be the start of a stop string."""

@@ -25,6 +25,9 @@ __all__ = ["turn_script"]
 
 THOUGHT_CHUNK = 48
 """Tokens of a thought between two looks for a loop."""
+TEXT_CHUNK = 128
+"""The same of an answer."""
+TEXT_PATIENCE = 4
 GHOST_TOKENS = 32
 """What a thought may take that was not asked for."""
 GHOSTS = 3
@@ -126,17 +129,22 @@ class _Turn:
         ghosts = 0
         # The first token may not end the turn: an empty turn helps nobody, and large models fall into it.
         begun = False
+        said: list[int] = []
         while self._left > 0:
             stops = self._stops(ghosts)
             ends = [*self._alphabet.vocab.eog.difference([self._ids[Mark.RESPONSE]])] if begun else []
             ban = self._all_but([*ends, *(self._ids[mark] for mark in stops)])
             texts = tuple(map(self._alphabet.text, stops))
-            decoded = yield from self._take(Free(stop=texts, max_tokens=self._left if begun else 1, ban=ban))
+            size = min(TEXT_CHUNK, self._left) if begun else 1
+            decoded = yield from self._take(Free(stop=texts, max_tokens=size, ban=ban))
             self._left -= len(decoded.tokens)
+            said += decoded.tokens
             if decoded.stop == "eog":
                 return
-            if decoded.stop != "stop":
-                if begun or not decoded.tokens:
+            if decoded.stop == "length":
+                found = runaway(said, self._alphabet.vocab.piece, patience=TEXT_PATIENCE)
+                self._notes += [f"the answer was cut: {found}"] if found else []
+                if found or len(decoded.tokens) < size:
                     break
                 begun = True
             elif decoded.matched == self._alphabet.table.texts.get(Mark.CHANNEL):

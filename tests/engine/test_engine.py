@@ -178,6 +178,18 @@ def test_deltas_add_up_to_the_text_and_control_is_not_shown(engine: Engine) -> N
     assert sum(delta.tokens for delta in seen) == pytest.approx(len(outcome.tokens), abs=3)
 
 
+def test_a_character_that_is_cut_by_the_end_of_a_segment_is_shown_whole_with_the_next(tiny: Path) -> None:
+    engine = Engine.load(tiny, EngineSettings(context=256))
+    halves = [next(t for t in range(engine.vocab.size) if engine.vocab.piece(t) == bytes([b])) for b in "é".encode()]
+    others = [tuple(token for token in range(engine.vocab.size) if token != half) for half in halves]
+    shown: list[Delta] = []
+    script = script_of(*(Free(max_tokens=1, ban=ban) for ban in others), Literal(text="!", kind="text"))
+    outcome = asyncio.run(engine.run([2], script, sampling=GREEDY, emit=shown.append))
+    assert [decoded.text for decoded in outcome.value] == ["", "é", "!"]
+    assert [(delta.text, delta.tokens) for delta in shown] == [("é", 2), ("!", 1)]
+    engine.close()
+
+
 def test_usage_counts_what_was_reused(engine: Engine) -> None:
     prompt = "a prompt of its own, " * 20
     first = run(engine, Free(max_tokens=2), prompt=prompt).usage

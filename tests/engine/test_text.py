@@ -67,3 +67,13 @@ def test_bytes_that_are_no_text_are_replaced() -> None:
     assert stream.feed(b"a\xff") == "a\ufffd"
     assert stream.feed("é".encode()[:1]) == ""
     assert stream.finish() == "\ufffd"
+
+
+@given(st.text("ab<>/é日"), st.integers(0, 20))
+def test_a_character_cut_in_two_by_a_pause_comes_whole_after_it(text: str, at: int) -> None:
+    data = text.encode()
+    first = TextStream(["<stop>"])
+    before = first.feed(data[:at])
+    rest, half = first.pause()
+    second = TextStream(["<stop>"], begun=half)
+    assert before + rest + second.feed(data[at:]) + second.finish() == text

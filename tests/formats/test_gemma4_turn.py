@@ -15,7 +15,7 @@ from agentkit.model_backend.base import ToolSpec, TurnRequest
 from agentkit.model_backend.formats.base import Draft
 from agentkit.model_backend.formats.gemma4_render import render
 from agentkit.model_backend.formats.gemma4_tokens import FUNCTION_GEMMA, Alphabet, Mark
-from agentkit.model_backend.formats.gemma4_turn import GHOSTS, turn_script
+from agentkit.model_backend.formats.gemma4_turn import GHOSTS, TEXT_CHUNK, turn_script
 from agentkit.model_backend.script import Constrained, Decoded, Free, Literal
 from tests.formats.gemma4.small_vocab import marked, small_alphabet
 
@@ -226,6 +226,33 @@ def test_thoughts_that_nobody_asked_for_come_to_an_end() -> None:
     assert isinstance(last, Free)
     assert A.ids[Mark.CHANNEL] in last.ban
     assert turn.draft.pieces == (Text("Hi"),)
+
+
+# Answers that do not end
+
+
+@pytest.mark.parametrize(
+    ("looping", "why"),
+    [
+        ("z", "it repeated the same 1 tokens"),
+        ("Again and again. ", "it repeated the same 17 tokens"),
+        ("\n", "it was nothing but blank lines"),
+    ],
+)
+def test_an_answer_that_goes_in_circles_is_cut_and_reported(looping: str, why: str) -> None:
+    chunks = 1 if looping.isspace() else 2
+    text = looping * 400
+    answers = [(text[i * TEXT_CHUNK : (i + 1) * TEXT_CHUNK], "length") for i in range(chunks)]
+    turn = play(ASKED, [one_token("H"), *answers])
+    assert turn.draft.stop == "length"
+    assert turn.draft.notes == (f"the answer was cut: {why}",)
+
+
+def test_a_table_that_repeats_itself_is_no_circle() -> None:
+    rows = "| 0 | 0 | 0 | 0 |\n" * 7 + "".join(f"| {n} |\n" for n in range(30))
+    answers = [(rows[i : i + TEXT_CHUNK], "length") for i in range(0, TEXT_CHUNK * 2, TEXT_CHUNK)]
+    turn = play(ASKED, [one_token("H"), *answers, (".<turn|>", "eog")])
+    assert (turn.draft.stop, turn.draft.notes) == ("answer", ())
 
 
 # Answers by schema
