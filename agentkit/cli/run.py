@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from agentkit.errors import SchemaError
 if TYPE_CHECKING:
     from agentkit.agent import Agent
     from agentkit.task import Task
+    from agentkit.task_steps import PlannerName
     from agentkit.trace import Trace
 
 __all__ = ["build_agent", "parse_inputs", "run"]
@@ -25,9 +27,17 @@ __all__ = ["build_agent", "parse_inputs", "run"]
 @click.argument("task_file", metavar="TASK.YAML", type=click.Path(path_type=Path))
 @click.option("--set", "given", multiple=True, metavar="KEY=VALUE", help="Give an input a value. Repeatable.")
 @click.option("--model", metavar="MODEL", help="Catalog id, path to a .gguf, or URL; instead of the file's.")
+@click.option("--planner", type=click.Choice(["auto", "graph", "loop"]), help="Instead of the file's planner.")
 @click.option("--seed", type=int, help="Make the model's choices repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the answer.")
-def run(task_file: Path, given: tuple[str, ...], model: str | None, seed: int | None, as_json: bool) -> int:
+def run(
+    task_file: Path,
+    given: tuple[str, ...],
+    model: str | None,
+    planner: PlannerName | None,
+    seed: int | None,
+    as_json: bool,
+) -> int:
     """Run a task file: progress goes to stderr, the answer to stdout.
 
     File tools work in the folder of the task file. A plan is a task file too (see 'agentkit plan').
@@ -38,6 +48,8 @@ def run(task_file: Path, given: tuple[str, ...], model: str | None, seed: int | 
     variables = parse_inputs(given)
     with contextlib.redirect_stdout(sys.stderr):  # what tools print must not end up in the answer
         task = read_task(task_file, variables)
+        if planner is not None:
+            task = replace(task, planner=planner, given=None)
         follower = Follower(build_agent(task, model=model, seed=seed), choose_display(quiet=as_json))
         try:
             asyncio.run(follower.run(task.task))
