@@ -166,7 +166,7 @@ def compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., li
 
     def run(turns: list[ScriptedTurn], *arguments: str) -> list[dict[str, Any]]:
         model = ScriptedModel(turns)
-        monkeypatch.setattr(plan_quality, "open_model", lambda name: model)  # pyright: ignore[reportUnknownLambdaType]
+        monkeypatch.setattr(plan_quality, "open_model", lambda name: model)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
         options = ["--data", str(path), "--out", str(tmp_path / "out.jsonl"), "--system", "graph", "--system", "json"]
         result = CliRunner().invoke(plan_quality.main, [*options, "--json", *arguments])
         assert result.exit_code == 0, result.output
