@@ -56,6 +56,10 @@ The plan makes every call that the task needs. Only then comes "{answer}", which
 the next arguments have to be read out of a text that an earlier step gives: you see the text, and plan the rest."""
 
 PLAN = "{task}\n\nWrite the plan for this task."
+LIST_FIRST = """
+First list what the task asks for, as one JSON object: {"asked_for": ["...", "..."]}, one entry for each thing. Then \
+write the plan."""
+"""For a model that was not trained to think: left alone, it plans the first calls of a task and forgets the rest."""
 SO_FAR = "\n\nResults so far:\n{results}"
 EXTEND = "Results so far:\n{results}\n\nNow plan the steps that are left."
 REPAIR = """\
@@ -133,6 +137,7 @@ class GraphPlanner:
             yield await self._answer(run)
 
     async def _write(self, run: PlanningContext, *, least: int) -> AsyncGenerator[Step]:
+        listed = not self._messages and _lists_first(run.model)
         if not self._messages:
             self._open(run)
         returns = {tool.name: tool.returns for tool in run.tools}
@@ -141,7 +146,7 @@ class GraphPlanner:
         }
         writer = _writer(self._tools, known=known, first=self._ids + 1, least=least)
         turn = PlanTurn(run.turn, writer)
-        steps = turn.steps(self._messages, thinking=run.thinking, steered=_is_steered(run.model))
+        steps = turn.steps(self._messages, thinking=run.thinking, steered=_is_steered(run.model), listed=listed)
         async with aclosing(steps):
             async for step in steps:
                 yield self._order.place(step, pure=writer.tools[step.tool].pure)
@@ -156,7 +161,7 @@ class GraphPlanner:
         if len(self._tools) < len(run.tools):
             names = ", ".join(tool.name for tool in self._tools)
             run.warn("tools_chosen", f"of {len(run.tools)} tools, the plan may call {names}")
-        question = PLAN.format(task=run.task)
+        question = PLAN.format(task=run.task) + (LIST_FIRST if _lists_first(run.model) else "")
         if run.results:  # of another planner, before this one took over
             question += SO_FAR.format(results=self._results(run))
         self._messages = opening(self._tools, run.instructions, run.history, question)
@@ -219,8 +224,10 @@ async def write_plan(
     """
     tools = choose_tools(task, tools)
     turn = PlanTurn(_taking(model, sampling), _writer(tools))
-    messages = opening(tools, instructions, (), PLAN.format(task=task))
-    steps = [s async for s in turn.steps(messages, thinking=thinking, steered=_is_steered(model.info))]
+    question = PLAN.format(task=task) + (LIST_FIRST if _lists_first(model.info) else "")
+    messages = opening(tools, instructions, (), question)
+    steered, listed = _is_steered(model.info), _lists_first(model.info)
+    steps = [s async for s in turn.steps(messages, thinking=thinking, steered=steered, listed=listed)]
     problems = () if turn.ending else ("the plan was cut off",)
     return WrittenPlan(steps=steps, usage=turn.usage, problems=problems, looks=turn.ending == LOOK)
 
@@ -244,6 +251,10 @@ def _taking(model: Model, sampling: Sampling) -> TakeTurn:
 def _is_steered(model: ModelInfo) -> bool:
     """Returns whether a model takes answers in parts."""
     return model.kind != "remote"
+
+
+def _lists_first(model: ModelInfo) -> bool:
+    return _is_steered(model) and not model.thinks
 
 
 def _writer(

@@ -240,3 +240,13 @@ def test_of_many_tools_the_plan_may_call_those_that_the_task_seems_to_need() -> 
     assert isinstance(system, System)
     assert system.text.count("(x: integer)") == 19
     assert [e.about for e in result.events if isinstance(e, Warned)] == ["tools_chosen"]
+
+
+def test_a_model_that_was_not_trained_to_think_first_lists_what_is_asked_for() -> None:
+    parts: list[JsonValue] = [{"asked_for": ["the people of Rome"]}, *plan(("size", {"city": "Rome"}))]
+    model = ScriptedModel([ScriptedParts(parts=parts), "4,000"], thinks=False)
+    result = run_simulated(Agent(model, [size], planner="graph").run("How many people?"))
+    assert result.output == "4,000"
+    assert [s.id for s in result.plan] == ["s1"]
+    written = asyncio.run(write_plan(ScriptedModel([ScriptedParts(parts=parts)], thinks=False), "How many?", SPECS))
+    assert [s.tool for s in written.steps] == ["size"]
