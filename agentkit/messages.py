@@ -12,6 +12,7 @@ __all__ = [
     "Assistant",
     "JsonObject",
     "JsonValue",
+    "Media",
     "Message",
     "Piece",
     "System",
@@ -80,10 +81,21 @@ class System:
 
 
 @dataclass(frozen=True, slots=True)
+class Media:
+    """An image, a sound or a video that belongs to what the user asked."""
+
+    kind: Literal["image", "audio", "video"]
+    source: str
+    """Path of a file, or a ``data:`` URL that holds it."""
+
+
+@dataclass(frozen=True, slots=True)
 class User:
     """What the user asked."""
 
     text: str
+    media: tuple[Media, ...] = ()
+    """Shown to the model before the text. Only models behind a URL can read it so far."""
     role: Literal["user"] = field(default="user", init=False)
 
 

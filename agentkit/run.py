@@ -34,7 +34,7 @@ from agentkit.executor import Executor
 from agentkit.guards import CallGuard, Ledger
 from agentkit.handles import READ_RESULT, read_part
 from agentkit.limits import Limits
-from agentkit.messages import Assistant, JsonObject, JsonValue, Message, Piece, Text, Thought, ToolCall, Usage
+from agentkit.messages import Assistant, JsonObject, JsonValue, Message, Piece, Text, Thought, ToolCall, Usage, User
 from agentkit.model_backend.base import Delta, Model, ModelInfo, Sampling, ToolSpec, Turn, TurnRequest
 from agentkit.planners.base import Answer, PlanChange, Planner, StepResult, Way
 from agentkit.planners.plan import Plan, Step, StepId, render_refs
@@ -391,6 +391,9 @@ def _piece_to_json(piece: Piece) -> JsonObject:
 
 def _message_to_json(message: Message) -> JsonObject:
     data: JsonObject = asdict(message)
+    if isinstance(message, User):
+        media = data.pop("media")
+        data |= {"media": list(media)} if media else {}
     if isinstance(message, Assistant):
         data = {"role": "assistant", "pieces": [_piece_to_json(p) for p in message.pieces]}
     return data

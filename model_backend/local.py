@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from agentkit.messages import Assistant, Piece, ToolCall
+from agentkit.errors import UsageError
+from agentkit.messages import Assistant, Piece, ToolCall, User
 from agentkit.model_backend.base import Emit, ModelInfo, Sampling, ToolSpec, Turn, TurnRequest
 from agentkit.model_backend.constraint import validate
 from agentkit.model_backend.engine.settings import ResolvedSampling
@@ -50,11 +51,12 @@ class LocalModel:
         """Decodes one turn; see `agentkit.model_backend.base.Model.turn`.
 
         Raises:
+            agentkit.errors.UsageError: A message has media.
             agentkit.errors.ModelError: The backend failed, or the chat template did.
             agentkit.errors.LimitReached: The prompt does not fit the context.
             agentkit.errors.SchemaError: A schema of the request is refused.
         """
-        prompt = await asyncio.to_thread(self._format.prompt, request)
+        prompt = await self._prompt(request)
         script = self._format.script(request)
         outcome = await self._engine.run(prompt, script, sampling=self._sampling(request.sampling), emit=emit)
         draft = outcome.value
@@ -67,11 +69,20 @@ class LocalModel:
 
     async def count(self, request: TurnRequest) -> int:
         """Returns the exact number of prompt tokens of a request."""
-        return len(await asyncio.to_thread(self._format.prompt, request))
+        return len(await self._prompt(request))
 
     def close(self) -> None:
         """Frees the model. Closing twice is allowed."""
         self._engine.close()
+
+    async def _prompt(self, request: TurnRequest) -> list[int]:
+        media = [media for message in request.messages if isinstance(message, User) for media in message.media]
+        if media:
+            raise UsageError(
+                f"{self._info.name} reads text only, and a message has media of the kind {media[0].kind!r}: a model in "
+                "this process has no encoder for media; name a model behind a URL that has one"
+            )
+        return await asyncio.to_thread(self._format.prompt, request)
 
     def _sampling(self, wanted: Sampling) -> ResolvedSampling:
         values = {

@@ -30,6 +30,7 @@ from agentkit.model_backend.remote_http import (
     model_names,
     retry_wait,
 )
+from agentkit.model_backend.remote_media import without_media
 from agentkit.model_backend.remote_wire import Reply, extensions, json_object, request_body
 
 __all__ = ["RemoteModel"]
@@ -211,7 +212,7 @@ class _Clock:
 
 def _prompt_characters(body: JsonObject) -> int:
     """Returns the length of what becomes the prompt."""
-    return len(str(body["messages"])) + len(str(body.get("tools", "")))
+    return len(str(list(map(without_media, body["messages"])))) + len(str(body.get("tools", "")))
 
 
 def _detail(usage: JsonObject, group: str, key: str) -> int:

@@ -14,6 +14,7 @@ from typing import Any, cast
 from agentkit.errors import ModelError
 from agentkit.messages import Assistant, JsonObject, Message, System, Thought, ToolCall, ToolResult, User
 from agentkit.model_backend.base import Delta, TurnRequest
+from agentkit.model_backend.remote_media import user_content
 
 __all__ = ["RawCall", "Reply", "extensions", "json_object", "json_objects", "request_body"]
 
@@ -72,8 +73,10 @@ def extensions(request: TurnRequest) -> JsonObject:
 
 def _message(message: Message) -> JsonObject:
     match message:
-        case System() | User():
+        case System():
             return {"role": message.role, "content": message.text}
+        case User():
+            return {"role": message.role, "content": user_content(message)}
         case ToolResult():
             text = message.value if isinstance(message.value, str) else json.dumps(message.value, ensure_ascii=False)
             content = f"Error: {text}" if message.is_error else text

@@ -10,7 +10,7 @@ The text around the messages is that of the chat template published in July 2026
   piece, such as half a call at the end of a budget.
 - Declarations say what the template drops; see `gemma4_declare`.
 
-Media are left out: messages have none yet.
+Media stand before the text of their message, as placeholders; what takes their places is not the renderer's to say.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from agentkit.messages import Assistant, JsonObject, Message, System, Text, ToolCall, ToolResult, User
+from agentkit.messages import Assistant, JsonObject, Media, Message, System, Text, ToolCall, ToolResult, User
 from agentkit.model_backend.base import ToolSpec
 from agentkit.model_backend.formats.gemma4_declare import declaration_parts
 from agentkit.model_backend.formats.gemma4_parse import parse
@@ -56,8 +56,10 @@ def render(
             at += len(results)
         elif isinstance(message, ToolResult):
             prompt.results((), [message], last=at >= len(rest))
+        elif isinstance(message, User):
+            prompt.turn("user", message.text, message.media)
         else:
-            prompt.turn("user" if isinstance(message, User) else alphabet.table.system_role, message.text)
+            prompt.turn(alphabet.table.system_role, message.text)
     prompt.open_model_turn()
     return prompt.tokens
 
@@ -126,10 +128,16 @@ class _Prompt:
         self.add(*parts, Mark.TURN_END, "\n")
         return messages[1:] if isinstance(first, System) else messages
 
-    def turn(self, role: str, text: str) -> None:
+    def turn(self, role: str, text: str, media: Sequence[Media] = ()) -> None:
         """Writes a turn that is not the model's."""
         self.close_model_turn()
-        self.add(Mark.TURN, f"{role}\n{text.strip()}", Mark.TURN_END, "\n")
+        begin = f"{role}\n"
+        if media:
+            self.add(Mark.TURN, begin)
+            self.tokens += map(self.alphabet.placeholder, media)
+            self.add(text.strip(), Mark.TURN_END, "\n")
+        else:  # as one text, which is how the template writes it
+            self.add(Mark.TURN, begin + text.strip(), Mark.TURN_END, "\n")
 
     def open_model_turn(self) -> None:
         if not self._in_model_turn:

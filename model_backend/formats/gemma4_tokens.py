@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
-from agentkit.errors import ModelUnavailable
+from agentkit.errors import ModelError, ModelUnavailable
+from agentkit.messages import Media
 from agentkit.model_backend.formats.base import Vocab
 
 __all__ = ["FUNCTION_GEMMA", "GEMMA4", "Alphabet", "Mark", "Part", "TokenTable"]
@@ -52,6 +53,8 @@ class TokenTable:
     system_role: str
     tools_intro: str = ""
     """Text before the tool declarations."""
+    media: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Placeholders by the kind of media that they stand for."""
     others: tuple[str, ...] = ()
     """Control tokens that the format has no use for, and that text must not become either."""
 
@@ -80,6 +83,7 @@ GEMMA4 = TokenTable(
         Mark.TURN: "<|turn>",
         Mark.TURN_END: "<turn|>",
     },
+    media={"image": "<|image|>", "audio": "<|audio|>", "video": "<|video|>"},
     others=(*_ENDS, "<|image>", "<image|>", "<|image|>", "<|audio>", "<audio|>", "<|audio|>", "<|video|>"),
 )
 
@@ -134,6 +138,18 @@ class Alphabet:
     def text(self, mark: Mark) -> str:
         """Returns how the mark is written."""
         return self.table.texts[mark]
+
+    def placeholder(self, media: Media) -> int:
+        """Returns the token that stands for media.
+
+        Raises:
+            ModelError: The format has none for that kind.
+        """
+        text = self.table.media.get(media.kind)
+        token = self.vocab.special(text) if text else None
+        if token is None:
+            raise ModelError(f"the {self.table.name!r} format has no place for media of the kind {media.kind!r}")
+        return token
 
     def encode(self, parts: Iterable[Part]) -> list[int]:
         """Returns the tokens of the parts. Neighbouring strings are tokenised as one, as the model saw them."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from typing import Literal
 
 import jsonschema
+import pytest
 
-from agentkit.messages import ToolCall, User
+from agentkit.errors import UsageError
+from agentkit.messages import Media, ToolCall, User
 from agentkit.model_backend.base import Delta, ModelInfo, Sampling, ToolSpec, TurnRequest
 from agentkit.model_backend.engine import Engine
 from agentkit.model_backend.formats.chat_template import ChatTemplateFormat
@@ -69,3 +73,14 @@ def test_what_the_grammar_can_not_enforce_is_noted(engine: Engine) -> None:
     )
     assert turn.message.pieces == (ToolCall("pick", {"n": [1, 1]}),)
     assert "/n" in turn.notes[0] and "unique" in turn.notes[0]
+
+
+@pytest.mark.parametrize("kind", ["image", "audio", "video"])
+def test_media_are_refused_before_anything_is_computed(
+    kind: Literal["image", "audio", "video"], engine: Engine
+) -> None:
+    model = local_model(engine)
+    asked = replace(MUST, messages=[User("Look.", (Media(kind, "cat"),)), *MUST.messages])
+    for act in (model.turn, model.count):
+        with pytest.raises(UsageError, match=f"tiny reads text only.*kind '{kind}'.*has no encoder for media"):
+            asyncio.run(act(asked))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agentkit.errors import UsageError
-from agentkit.messages import Assistant, Message, System, Text, Thought, ToolCall, ToolResult, User
+from agentkit.messages import Assistant, Media, Message, System, Text, Thought, ToolCall, ToolResult, User
 from agentkit.model_backend.base import Sampling, ToolSpec, TurnRequest
 from agentkit.model_backend.remote import RemoteModel
 from agentkit.model_backend.remote_http import base_url, key_header
@@ -96,6 +99,51 @@ def test_a_conversation_is_sent_as_the_protocol_says() -> None:
     assert sent[3] == {"role": "tool", "tool_call_id": "c1", "name": "weather", "content": '{"sky": "clear"}'}
     assert sent[4]["content"] == "Error: no such city"
     assert sent[5] == {"role": "assistant", "content": "Clear."}
+
+
+def test_images_and_sounds_go_with_the_text_they_belong_to(tmp_path: Path) -> None:
+    picture = tmp_path / "cat.png"
+    picture.write_bytes(b"png")
+    sound = tmp_path / "purr.wav"
+    sound.write_bytes(b"wav")
+    sources = (str(picture), "data:image/webp;base64,d2VicA==")
+    media = (*(Media("image", source) for source in sources), Media("audio", str(sound)))
+    (sent,) = request_body(TurnRequest(messages=[User("Which?", media)]), "tiny")["messages"]
+    assert sent == {
+        "role": "user",
+        "content": [
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,cG5n"}},
+            {"type": "image_url", "image_url": {"url": "data:image/webp;base64,d2VicA=="}},
+            {"type": "input_audio", "input_audio": {"data": "d2F2", "format": "wav"}},
+            {"type": "text", "text": "Which?"},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("media", "says"),
+    [
+        (Media("video", "data:video/mp4;base64,AA=="), "(video/mp4) can't be sent to a server as video"),
+        (Media("image", "data:text/plain;base64,AA=="), "can't be sent to a server as image"),
+        (Media("audio", "data:audio/ogg;base64,AA=="), "it takes images, and sounds as WAV or MP3"),
+        (Media("image", "data:image/png,AA"), "has ';base64,' before the bytes"),
+        (Media("image", "no such file.png"), "can't read the media 'no such file.png': No such file"),
+        (Media("image", "a\0b"), "can't read the media"),
+    ],
+)
+def test_media_that_a_server_does_not_take_are_refused(media: Media, says: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(says)):
+        request_body(TurnRequest(messages=[User("Which?", (media,))]), "tiny")
+
+
+def test_media_are_not_counted_by_their_bytes() -> None:
+    plain = TurnRequest(messages=[User("Which?")])
+    media = Media("image", "data:image/png;base64," + "A" * 1_000_000)
+    counts = [
+        asyncio.run(RemoteModel("http://localhost:1").count(request))
+        for request in (plain, replace(plain, messages=[User("Which?", (media,))]))
+    ]
+    assert counts[0] < counts[1] < 1000
 
 
 def test_tools_that_a_turn_may_not_call_are_not_sent() -> None:
