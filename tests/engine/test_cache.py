@@ -132,9 +132,11 @@ def test_logits_after_reuse_equal_a_fresh_computation_for_random_edits(bench: Be
 
 def test_the_same_edits_without_the_guard_give_wrong_logits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Shows that the test above can fail."""
-    monkeypatch.setattr(
-        PrefixCache, "_reusable", lambda self, slot, length: Reuse(slot, length) if length > 0 else None
-    )
+
+    def unguarded(cache: PrefixCache, slot: Slot, length: int) -> Reuse | None:
+        return Reuse(slot, length) if length > 0 else None
+
+    monkeypatch.setattr(PrefixCache, "_reusable", unguarded)
     bench = Bench(tmp_path, "dense", full_window=False)
     assert any(distance > 1 for distance in distances(bench, EDITS["dense"]))
     bench.close()
