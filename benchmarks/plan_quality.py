@@ -81,7 +81,7 @@ def json_respondent(model: Model) -> PlanRespondent:
     async def respond(case: PlanCase) -> WrittenPlan:
         system = System(ASK.format(tools="\n".join(map(listing, case.tools))))
         messages = (system, User(f"Task: {case.task}"))
-        turn = await model.turn(TurnRequest(messages=messages, calls="none", max_tokens=2048, sampling=GREEDY))
+        turn = await model.turn(TurnRequest(messages=messages, calls="none", max_tokens=1024, sampling=GREEDY))
         try:
             steps = read_plan(turn.message.text)
         except PlanError as error:
@@ -287,10 +287,12 @@ def main(
     shared = [case.id for case in cases if all((system, case.id) in done for system in systems)]
     groups = {system: [done[system, row] for row in shared] for system in systems}
     if as_json:
-        reports = [{"driver": s} | report_json(suite, name, found, measure_plans) for s, found in groups.items()]
-        click.echo(json.dumps(reports))
+        sample = {"rows": len(everything), "every": every}
+        reports = [report_json(suite, name, found, measure_plans) for found in groups.values()]
+        click.echo(json.dumps([{"driver": s} | sample | of for s, of in zip(groups, reports, strict=True)]))
     elif shared:
-        title = f"{suite}, {name}: {len(shared)} of {len(everything)} rows, every {every}. from the first"
+        sample_text = "the first" if every == 1 else f"one in {every}, from the first"
+        title = f"{suite}, {name}: {len(shared)} of {len(everything)} rows ({sample_text})"
         Console(width=110).print(table(NESTFUL if suite == "nestful" else PARALLELQA, title, groups, label="system"))
 
 

@@ -179,6 +179,7 @@ def compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., li
 
 def test_each_system_does_the_chosen_rows(compare: Callable[..., list[dict[str, Any]]]) -> None:
     graph, plain = compare([PARTS, CLEAN, PARTS, "no"], "--rows", "2", "--every", "3")
+    assert (graph["rows"], graph["every"]) == (4, 3)
     assert (graph["driver"], graph["n"], graph["metrics"]["full_match"]) == ("graph", 2, 1.0)
     assert (plain["driver"], plain["n"], plain["metrics"]["valid"]) == ("json", 2, 0.5)
 
