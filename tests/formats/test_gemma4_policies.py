@@ -22,6 +22,7 @@ from agentkit.model_backend.engine.settings import ResolvedSampling
 from agentkit.model_backend.formats.base import Draft, format_for
 from agentkit.model_backend.formats.gemma4 import Gemma4Format, is_small, template_generation
 from agentkit.model_backend.formats.gemma4_tokens import FUNCTION_GEMMA
+from tests.formats.gemma4.small_vocab import SmallVocab
 from tests.tiny_gguf import build_tiny_gguf
 
 F = ToolSpec(
@@ -156,6 +157,14 @@ def test_size_is_read_from_metadata(metadata: dict[str, str], small: bool) -> No
 )
 def test_the_generation_of_a_template_is_told_by_its_marks(template: str, generation: str) -> None:
     assert template_generation({"tokenizer.chat_template": template} if template else {}) == generation
+
+
+def test_the_format_is_chosen_by_what_the_file_says() -> None:
+    gemma = format_for(SmallVocab(metadata={"general.architecture": "gemma4"}))
+    assert isinstance(gemma, Gemma4Format) and (gemma.name, gemma.thinks) == ("gemma4", True)
+    template = {"general.architecture": "gemma3", "tokenizer.chat_template": "{{ '<start_function_call>call:' }}"}
+    function = format_for(SmallVocab(FUNCTION_GEMMA, template))
+    assert isinstance(function, Gemma4Format) and (function.name, function.thinks) == ("functiongemma", False)
 
 
 def test_a_file_without_the_control_tokens_is_refused(tmp_path: Path) -> None:

@@ -185,6 +185,13 @@ def test_a_call_that_does_not_fit_the_tokens_is_left_out() -> None:
     assert "cut off" in draft.notes[0]
 
 
+def test_a_call_with_two_values_for_a_key_is_left_out_and_told() -> None:
+    twice = decoded('{"name": "add", "arguments": {"a": 1, "a": 2}}')
+    draft, _, _ = play(replace(ASKED, calls="required"), [plan("add`", "read`"), call("read", 1), twice])
+    assert [piece for piece in draft.pieces if isinstance(piece, ToolCall)] == [ToolCall("read", {"a": 1})]
+    assert "call left out (two values for 'a')" in draft.notes[0]
+
+
 def test_mistral_writes_one_list() -> None:
     request = replace(ASKED, calls="required")
     _, whole, _ = play(request, [plan("add`", "add`"), call("add", 1), call("add", 2)], MISTRAL)

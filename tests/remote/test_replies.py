@@ -106,6 +106,7 @@ WRONG = {
     "no arguments": (("weather", ""), "city"),
     "one too many": (("weather", '{"city": "Rome", "when": 1}'), "when"),
     "no JSON": (("weather", '{"city": "Rome"'), "are not a JSON object"),
+    "two cities": (("weather", '{"city": "Rome", "city": "Paris"}'), "two values for 'city'"),
     "a list": (("weather", '["Rome"]'), "are not a JSON object"),
     "a hundred thousand brackets": (("weather", "[" * 100_000), "are not a JSON object"),
     "a name that is empty": (("", '{"city": "Rome"}'), "there is no tool ''"),
