@@ -125,7 +125,7 @@ def _details(entry: catalog.CatalogEntry, context: int) -> Iterator[tuple[str, s
     yield "name", entry.name
     yield "licence", entry.licence
     yield "format", entry.format
-    yield "takes", ", ".join(entry.modalities)
+    yield "takes", ", ".join(entry.modalities) + ("" if entry.modalities == ("text",) else "; here text only")
     yield "context", f"{entry.context} tokens"
     yield "source", f"{entry.repo} on the Hugging Face Hub, file {entry.file}, revision {entry.revision}"
     if entry.parts:

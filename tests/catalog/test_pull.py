@@ -27,6 +27,7 @@ from tests.catalog.fake_hub import FakeHub
 from tests.catalog.make_entry import make_entry
 
 STARTER = get_entry("starter")
+GEMMAS = ("gemma-4-e2b", "gemma-4-e4b", "gemma-4-12b", "gemma-4-26b-a4b", "gemma-4-31b")
 
 
 def get(entry: CatalogEntry) -> Path:
@@ -79,6 +80,28 @@ def test_a_broken_connection_is_gone_on_from(hub: FakeHub, entry: CatalogEntry, 
     hub.breaks = [300_000, 0, 0, 100_000]
     assert get(entry).read_bytes() == content
     assert hub.gets() == ["", *["bytes=300000-"] * 3, "bytes=400000-"]
+
+
+@pytest.mark.parametrize("id", GEMMAS)
+def test_each_gemma_comes_from_its_own_place_and_what_is_known_of_it_is_verified(
+    id: str, hub: FakeHub, content: bytes
+) -> None:
+    real = get_entry(id)
+    digest = hub.stated_digest
+    entry = replace(  # the same entry for a file that is small enough for a test
+        real,
+        size=real.size and len(content),
+        size_about=real.size_about and len(content),
+        sha256=digest if real.sha256 else "",
+        sha256_start=digest[:8] if real.sha256_start else "",
+    )
+    hub.breaks = [300_000]
+    assert get(entry).read_bytes() == content
+    assert hub.gets() == ["", "bytes=300000-"]
+    assert hub.seen[0].path == f"{hub.url}/{real.repo}/resolve/{real.revision}/{real.file}"
+    remove(entry)
+    hub.content = content[:-1] + b"x"
+    assert "not the right file" in failure(entry)
 
 
 def test_a_connection_that_keeps_breaking_gives_up_and_keeps_what_came(
