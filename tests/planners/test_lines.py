@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ def head(number: int, tool: str, **more: Any) -> JsonObject:
     return {"id": f"s{number}", "purpose": "so", "tool": tool, **more}
 
 
-def fits(lines: list[JsonValue], line: JsonValue) -> bool:
+def fits(lines: Sequence[JsonValue], line: JsonValue) -> bool:
     schema = WRITER.schema(lines)
     return schema is not None and not validate(schema, line)
 

@@ -496,7 +496,7 @@ def tool_for(annotation: Any) -> FunctionTool[..., Any]:
 
 def whole(schema: Any) -> Any:
     if isinstance(schema, list):
-        return [whole(part) for part in cast("list[Any]", schema)]
+        return [whole(part) for part in schema]  # pyright: ignore[reportUnknownVariableType]
     if not isinstance(schema, dict):
         return schema
     changed: dict[str, Any] = {key: whole(part) for key, part in cast("dict[str, Any]", schema).items()}
