@@ -18,14 +18,17 @@ from tests.tiny_gguf import build_tiny_gguf
 
 
 @pytest.fixture(scope="package", autouse=True)
-def one_core() -> Iterator[None]:
-    """Keeps the child processes to one core: for tiny models, threads that wait for each other cost most."""
+def all_cores() -> Iterator[set[int]]:
+    """Keeps the child processes to one core, and gives those there are, for a test that wants them.
+
+    For tiny models, threads that wait for each other cost most.
+    """
     if not hasattr(os, "sched_setaffinity"):
-        yield
+        yield set()
         return
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(before)})
-    yield
+    yield before
     os.sched_setaffinity(0, before)
 
 
