@@ -52,6 +52,7 @@ A step with "for_each" runs once for each item of a list that an earlier step gi
 "$item" or "$item.field", and its result is the list of results. Use it whenever something is done with every item.
 A value that an earlier step gives is always passed on by reference, never guessed. Within text it is written \
 the same way: "Total: $s1.total".
+Leave out optional arguments that the task does not mention.
 The plan makes every call that the task needs. Only then comes "{answer}", which ends it. "{look}" ends it too, when \
 the next arguments have to be read out of a text that an earlier step gives: you see the text, and plan the rest."""
 

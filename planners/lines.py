@@ -184,7 +184,7 @@ class PlanWriter:
         step = Step(
             id=StepId(head["id"]),
             tool=head["tool"],
-            args=read_arguments(arguments, offered, draft.renamed),
+            args=read_arguments(arguments, self.tools[head["tool"]].parameters, offered, draft.renamed),
             purpose=head["purpose"],
         )
         # The same call for each item, without the item, would be the same call many times.

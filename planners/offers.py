@@ -30,17 +30,19 @@ __all__ = [
     "uses_item",
 ]
 
-_SCALAR: JsonObject = {"type": ["string", "number", "boolean"]}
+_IN_TEXT: JsonObject = {"type": ["string", "number", "boolean", "array"]}
 MAX_REFS = 60
 """References offered for one argument."""
 _SHAPED = {"pattern", "format", "minLength", "maxLength"}
 """Keywords of text whose shape would not survive that results are put in."""
-_TEXT = r"^(([^$]|\$\$|\$(TEXTS))([^$]|\$\$|\$(REFS)|\$[^$a-zA-Z_{])*\$?)?$"
+_DOLLAR = r"\$\$([^$si]|s[^$0-9]|i[^$t])"
+"""A literal dollar, and what may follow: a reference that is not on offer can't be written as if it were text."""
+_TEXT = rf"^(([^$]|{_DOLLAR}|\$(TEXTS))([^$]|{_DOLLAR}|\$(REFS)|\$[^$a-zA-Z_{{])*\$?)?$"
 """Pattern of text in which the references REFS may stand. At its start stands none but to text (TEXTS), so that a
 number alone is not passed where text is expected: it would be converted, and is hardly ever meant."""
-_HOLDING = r"^([^$]|\$\$)*\$(REFS)([^$]|\$\$)*$"
+_HOLDING = rf"^([^$]|{_DOLLAR})*\$(REFS)([^$]|{_DOLLAR})*$"
 """Pattern of text in which one of REFS stands."""
-_NO_REFERENCE = r"^([^$][\s\S]*|\$\$[\s\S]*)?$"
+_NO_REFERENCE = rf"^([^$][\s\S]*|{_DOLLAR}[\s\S]*)?$"
 """Pattern of text that is no reference: a dollar at its start is doubled, as in a task file."""
 
 
@@ -132,7 +134,7 @@ class _Parameters:
         refs = in_text(self.offered)
         if not refs:
             return _NO_REFERENCE
-        texts = [o.ref for o in self.offered if o.ref in refs and _is_text(o.schema)]
+        texts = [o.ref for o in self.offered if o.ref in refs and not _is_number(o.schema)]
         pattern = _TEXT if texts else _TEXT.replace(r"|\$(TEXTS)", "")
         return pattern.replace("TEXTS", _alternatives(texts)).replace("REFS", _alternatives(refs))
 
@@ -201,51 +203,62 @@ def _alternatives(refs: Iterable[Ref]) -> str:
     return "|".join(re.escape(str(ref)[1:]) for ref in refs)
 
 
-def _is_text(schema: JsonObject | None) -> bool:
-    return _fit(_key(schema), '{"type": "string"}', "{}") is Fit.YES and not _is_number(schema)
-
-
 def _is_number(schema: JsonObject | None) -> bool:
     return schema is not None and schema.get("type") in ("integer", "number", "boolean")
 
 
 def in_text(offered: Iterable[Offer]) -> list[Ref]:
-    """Returns the references that may stand within text: to what is text, a number or true or false."""
-    scalars = (o.ref for o in offered if _fit(_key(o.schema), _key(_SCALAR), "{}") is Fit.YES)
-    return [*scalars][:MAX_REFS]
+    """Returns the references that may stand within text: to text, numbers, true or false, and lists.
+
+    A list is put in as JSON. An object is not: one of its keys is meant.
+    """
+    fitting = (o.ref for o in offered if _fit(_key(o.schema), _key(_IN_TEXT), "{}") is Fit.YES)
+    return [*fitting][:MAX_REFS]
 
 
-def read_arguments(value: Any, offered: Sequence[Offer], renamed: Mapping[StepId, StepId]) -> Any:
+def read_arguments(
+    value: Any, parameters: JsonObject, offered: Sequence[Offer], renamed: Mapping[StepId, StepId]
+) -> Any:
     """Returns decoded arguments with references as `Ref`, text with references in it as `Template`.
 
     Args:
         value: What was decoded under `arguments_schema`.
+        parameters: JSON Schema of the tool's parameters.
         offered: The references that were on offer.
         renamed: Steps that stand for others.
     """
-    refs = {str(o.ref): Ref(renamed.get(o.ref.step, o.ref.step), o.ref.path) for o in offered}
-    # The longest first: $s1.total_sales is not $s1.total and some text.
-    within = "|".join(re.escape(str(ref)) for ref in sorted(in_text(offered), key=lambda ref: -len(str(ref))))
-    return _read(value, refs, re.compile(rf"\$\$|{within}" if within else r"\$\$"))
+    return _Reader(offered, renamed).read(value, parameters)
 
 
-def _read(value: Any, refs: Mapping[str, Ref], marks: re.Pattern[str]) -> Any:
-    if is_object(value):
-        return {k: _read(v, refs, marks) for k, v in value.items()}
-    if is_array(value):
-        return [_read(v, refs, marks) for v in value]
-    if not isinstance(value, str):
-        return value
-    return refs[value] if value in refs else _read_text(value, refs, marks)
+class _Reader:
+    def __init__(self, offered: Sequence[Offer], renamed: Mapping[StepId, StepId]) -> None:
+        self._refs = {str(o.ref): Ref(renamed.get(o.ref.step, o.ref.step), o.ref.path) for o in offered}
+        self._lists = {str(o.ref) for o in offered if o.schema is not None and o.schema.get("type") == "array"}
+        # The longest first: $s1.total_sales is not $s1.total and some text.
+        within = sorted(map(str, in_text(offered)), key=len, reverse=True)
+        self._marks = re.compile("|".join([r"\$\$", *map(re.escape, within)]))
 
+    def read(self, value: Any, schema: Any) -> Any:
+        """Returns the value with references in it; the schema is that of its parameter, as far as it is known."""
+        inside: JsonObject = schema if is_object(schema) else {}
+        if is_object(value):
+            named: Mapping[str, Any] = inside.get("properties", {})
+            return {key: self.read(part, named.get(key)) for key, part in value.items()}
+        if is_array(value):
+            return [self.read(part, inside.get("items")) for part in value]
+        if not isinstance(value, str):
+            return value
+        # Where text is expected, a list is meant as its JSON.
+        is_whole = value in self._refs and not (value in self._lists and inside.get("type") == "string")
+        return self._refs[value] if is_whole else self._text(value)
 
-def _read_text(text: str, refs: Mapping[str, Ref], marks: re.Pattern[str]) -> str | Template:
-    parts: list[str | Ref] = []
-    end = 0
-    for found in marks.finditer(text):
-        parts += [text[end : found.start()], refs.get(found[0], "$")]
-        end = found.end()
-    return joined([*parts, text[end:]])
+    def _text(self, text: str) -> str | Template:
+        parts: list[str | Ref] = []
+        end = 0
+        for found in self._marks.finditer(text):
+            parts += [text[end : found.start()], self._refs.get(found[0], "$")]
+            end = found.end()
+        return joined([*parts, text[end:]])
 
 
 def uses_item(value: Any) -> bool:

@@ -95,8 +95,10 @@ def test_an_argument_is_a_literal_that_fits() -> None:
         ("weather", {"city": "$s2.city"}, False),  # not an earlier step
         ("weather", {"city": "Rome, $s1.city"}, True),
         ("weather", {"city": "Rome, $s1.land"}, False),
-        ("weather", {"city": "costs $5 or $$s1"}, True),
-        ("weather", {"city": "$$s1"}, True),
+        ("weather", {"city": "costs $5 or $$home"}, True),
+        ("weather", {"city": "$$home"}, True),
+        ("weather", {"city": "$$s1"}, False),  # what looks like a reference is not passed as text
+        ("weather", {"city": "$s1.items"}, True),  # a list, as its JSON
         ("add", {"numbers": ["$s1.price", 2, "$s1.items[0].grams"]}, True),  # an integer is a number
         ("add", {"numbers": ["$s1.city"]}, False),
         ("add", {"numbers": "$s1.items"}, False),  # objects, not numbers
@@ -118,7 +120,9 @@ def test_references_are_read_as_values_and_text_around_them_as_a_template() -> N
     assert last_step(head(2, "weather"), {"city": "$s1.city"}).args == {"city": Ref(StepId("s1"), ("city",))}
     template = Template(("In ", Ref(StepId("s1"), ("city",)), " for $", Ref(StepId("s1"), ("price",))))
     assert last_step(head(2, "weather"), {"city": "In $s1.city for $$$s1.price"}).args == {"city": template}
-    assert last_step(head(2, "weather"), {"city": "$$s1"}).args == {"city": "$s1"}
+    assert last_step(head(2, "weather"), {"city": "$$home"}).args == {"city": "$home"}
+    items = Template((Ref(StepId("s1"), ("items",)),))
+    assert last_step(head(2, "weather"), {"city": "$s1.items"}).args == {"city": items}
 
 
 def test_a_step_for_each_item_may_use_the_item_and_gives_a_list() -> None:
