@@ -20,6 +20,7 @@ from agentkit.model_backend.doctor.findings import Finding, plural, quoted
 from agentkit.model_backend.doctor.golden import GOLDEN, Golden
 from agentkit.model_backend.doctor.readings import Reading, read_gemma_turn, read_json_turn
 from agentkit.model_backend.doctor.script_start import script_start
+from agentkit.model_backend.formats.base import Draft
 from agentkit.model_backend.formats.chat_template import ChatTemplateFormat
 from agentkit.model_backend.formats.gemma4 import Gemma4Format
 from agentkit.model_backend.formats.gemma4_tokens import Mark
@@ -29,9 +30,11 @@ __all__ = ["check_live"]
 
 T = TypeVar("T")
 
-_ASKED = ("get_weather", "set_timer", "move", "tag_photo", "order")
-_CALL_TOKENS = 96
-_TEXT_TOKENS = 40
+_ASKED = ("get_weather", "ping", "set_timer", "move", "tag_photo")
+_CALL_TOKENS = 80
+_TEXT_TOKENS = 32
+_FIRST_TOKENS = 12
+"""Enough to see whether a turn says anything."""
 _THOUGHT_TOKENS = 24
 
 
@@ -97,18 +100,22 @@ async def _cut_thoughts(probe: Probe, goldens: Sequence[Golden]) -> Finding:
 async def _after_results(probe: Probe, goldens: Sequence[Golden]) -> Finding:
     """Does the model end its turn without a word after a result, and does it help to keep it from that?"""
     requests = [
-        replace(_with_result(probe, golden, "done: 15, sunny", is_error=False), max_tokens=_TEXT_TOKENS)
+        replace(_with_result(probe, golden, "done: 15, sunny", is_error=False), max_tokens=_FIRST_TOKENS)
         for golden in goldens
     ]
-    alone, late = await _together(probe, [_write(probe, request, _TEXT_TOKENS) for request in requests])
+    alone, late = await _together(probe, [_write(probe, request, _FIRST_TOKENS) for request in requests])
     led, later = await _together(probe, [probe.turn(request) for request in requests])
     empty = sum(reading.kind == "nothing" for reading, _ in filter(None, alone))
-    saying = sum(any(not isinstance(piece, Thought) for piece in each.value.pieces) for each in filter(None, led))
+    saying = sum(_says_something(outcome.value) for outcome in led if outcome)
     said = (
         f"the turn after a result was empty {empty} of {len(goldens)} times when left alone; "
         f"decoded as in a run it said something {saying} times"
     )
     return Finding("after results", "note", said + late + later, data={"empty": empty, "led": saying})
+
+
+def _says_something(draft: Draft) -> bool:
+    return draft.stop == "length" or any(not isinstance(piece, Thought) for piece in draft.pieces)
 
 
 async def _after_errors(probe: Probe, goldens: Sequence[Golden]) -> Finding:
