@@ -102,7 +102,7 @@ class PlanFileError(TaskFileError):
     def __init__(self, errors: Sequence[TaskFileError]) -> None:
         first = errors[0]
         super().__init__(first.message, path=first.path, line=first.line, column=first.column)
-        self.errors = tuple(errors)
+        self.errors: tuple[TaskFileError, ...] = tuple(errors)
 
     def __str__(self) -> str:
         """The errors, one a line."""
@@ -159,7 +159,7 @@ class ArgumentError(ToolSignal):
 
     def __init__(self, message: str, *, problems: Sequence[tuple[tuple[str | int, ...], str]] = ()) -> None:
         super().__init__(message)
-        self.problems = tuple(problems)
+        self.problems: tuple[tuple[tuple[str | int, ...], str], ...] = tuple(problems)
 
 
 class Retry(ToolSignal):

@@ -61,13 +61,13 @@ class PlanTurn:
         """
         self._take = take
         self._writer = writer
-        self.message = Assistant(())
+        self.message: Assistant = Assistant(())
         """What the model wrote, the thought included."""
-        self.ending = ""
+        self.ending: str = ""
         """`ANSWER`, `LOOK`, or nothing when the plan was cut off."""
-        self.heads = 0
+        self.heads: int = 0
         """How many ids were given away."""
-        self.usage = Usage()
+        self.usage: Usage = Usage()
 
     async def steps(
         self, messages: Sequence[Message], *, thinking: int, steered: bool, listed: bool = False
