@@ -88,7 +88,7 @@ class PlanWriter:
     known: Mapping[StepId, JsonObject | None] = field(default_factory=dict[StepId, "JsonObject | None"])
     first: int = 1
     least: int = 0
-    max_steps: int = 24
+    max_steps: int = 16
     terminals: Mapping[str, str] = field(default_factory=lambda: {ANSWER: ANSWER, LOOK: LOOK})
 
     def schema(self, lines: Sequence[JsonValue]) -> JsonObject | None:
@@ -96,7 +96,7 @@ class PlanWriter:
         draft = self._draft(lines)
         number = len(lines) // 2
         if len(lines) % 2 == 0:
-            return None if number == self.max_steps else self._head(number, draft)
+            return self._head(number, draft)
         head = lines[-1]
         assert is_object(head)
         if head["tool"] in self.terminals:
@@ -121,7 +121,8 @@ class PlanWriter:
         return self.terminals.get(last["tool"], "") if is_object(last) else ""
 
     def _head(self, number: int, draft: _Draft) -> JsonObject:
-        names = [] if len(draft.renamed) >= MAX_REPETITIONS else self._callable(draft.offers())
+        is_over = number == self.max_steps or len(draft.renamed) >= MAX_REPETITIONS
+        names = [] if is_over else self._callable(draft.offers())
         if number >= self.least or not names:
             names += self.terminals
         plain = self._head_form(number, names)

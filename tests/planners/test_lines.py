@@ -76,7 +76,12 @@ def test_a_plan_that_has_to_have_a_step_can_not_end_before_it() -> None:
     schema = writer.schema([])
     assert schema is not None
     assert ANSWER not in schema["properties"]["tool"]["enum"]
-    assert PlanWriter(TOOLS, max_steps=1).schema(FIRST) is None
+
+
+def test_a_plan_that_is_as_long_as_it_may_be_has_to_end() -> None:
+    schema = PlanWriter(TOOLS, max_steps=1).schema(FIRST)
+    assert schema is not None
+    assert schema["properties"]["tool"] == {"enum": [ANSWER, LOOK]}
 
 
 def test_an_argument_is_a_literal_that_fits() -> None:
