@@ -131,7 +131,9 @@ def main(name: str, seed: int) -> None:
                 computed = usage.prompt_tokens - usage.reused_tokens
                 figures = (usage.turns, usage.prompt_tokens, computed, usage.output_tokens)
                 right = "yes" if is_right(job, result) else "no"
-                table.add_row(job.name, planner, right, f"{seconds:.1f}", *(f"{n:,}" for n in figures))
+                row = (job.name, planner, right, f"{seconds:.1f}", *(f"{n:,}" for n in figures))
+                table.add_row(*row)
+                click.echo("  ".join(row), err=True)
     finally:
         model.close()
     Console().print(table)
