@@ -16,7 +16,7 @@ from typing import Any
 from agentkit.errors import PlanError
 from agentkit.messages import JsonObject, is_array, is_object
 from agentkit.planners.fit import Fit, fits, item_schema, paths
-from agentkit.planners.plan import ITEM, Ref, StepId, Template, joined, render_refs
+from agentkit.planners.plan import ITEM, Ref, StepId, Template, joined, parse_refs, render_refs
 
 __all__ = [
     "Offer",
@@ -179,7 +179,7 @@ class _Parameters:
         literal = dict(schema)
         kind = schema.get("type")
         if kind == "string" or (is_array(kind) and "string" in kind):
-            literal["pattern"] = self.text if kind == "string" and not _SHAPED & schema.keys() else _NO_REFERENCE
+            literal["pattern"] = self.text if _may_hold_references(schema) else _NO_REFERENCE
             if "pattern" in schema:
                 literal["allOf"] = [*schema.get("allOf", []), {"pattern": schema["pattern"]}]
         if is_object(inside := schema.get("properties")):
@@ -187,6 +187,13 @@ class _Parameters:
         if is_object(items := schema.get("items")):
             literal["items"] = self.argument(items)
         return literal
+
+
+def _may_hold_references(schema: JsonObject) -> bool:
+    """Returns whether results may stand within the text that a schema allows; elsewhere a dollar is a dollar."""
+    if any(is_object(option) and _may_hold_references(option) for option in schema.get("anyOf", ())):
+        return True
+    return schema.get("type") == "string" and not (_SHAPED | {"enum", "const"}) & schema.keys()
 
 
 def _key(schema: JsonObject | None) -> str:
@@ -235,8 +242,8 @@ class _Reader:
         self._refs = {str(o.ref): Ref(renamed.get(o.ref.step, o.ref.step), o.ref.path) for o in offered}
         self._lists = {str(o.ref) for o in offered if o.schema is not None and o.schema.get("type") == "array"}
         # The longest first: $s1.total_sales is not $s1.total and some text.
-        within = sorted(map(str, in_text(offered)), key=len, reverse=True)
-        self._marks = re.compile("|".join([r"\$\$", *map(re.escape, within)]))
+        self._within = sorted(map(str, in_text(offered)), key=len, reverse=True)
+        self._marks = re.compile("|".join([r"\$\$", *map(re.escape, self._within)]))
 
     def read(self, value: Any, schema: Any) -> Any:
         """Returns the value with references in it; the schema is that of its parameter, as far as it is known."""
@@ -250,7 +257,13 @@ class _Reader:
             return value
         # Where text is expected, a list is meant as its JSON.
         is_whole = value in self._refs and not (value in self._lists and inside.get("type") == "string")
-        return self._refs[value] if is_whole else self._text(value)
+        if is_whole:
+            return self._refs[value]
+        if _may_hold_references(inside) and self._within:
+            return self._text(value)
+        if {"enum", "const"} & inside.keys():
+            return parse_refs(value)  # undoes how the values were rendered
+        return value[1:] if value.startswith("$$") else value
 
     def _text(self, text: str) -> str | Template:
         parts: list[str | Ref] = []

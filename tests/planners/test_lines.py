@@ -184,3 +184,23 @@ def test_a_recursive_parameter_can_be_written_and_referred_to() -> None:
     assert schema is not None
     assert validate(schema, {"tree": {"name": "a", "parts": [{"name": "b"}]}}) == []
     assert validate(schema, {"tree": {"parts": []}})
+
+
+@pytest.mark.parametrize(
+    ("schema", "written", "read"),
+    [
+        ({"enum": ["a$$b", "$c", "x"]}, "a$$b", "a$$b"),
+        ({"enum": ["a$$b", "$c", "x"]}, "$$c", "$c"),
+        ({"type": "string", "maxLength": 9}, "a$$b", "a$$b"),
+        ({"type": "string", "maxLength": 9}, "$$b", "$b"),
+        (TEXT, "a$$b", "a$b"),  # results may stand in it, so a dollar is doubled
+        ({"anyOf": [TEXT, NUMBER]}, "in $s1.city", Template(("in ", Ref(StepId("s1"), ("city",))))),
+    ],
+)
+def test_dollars_in_an_argument_are_read_as_they_were_meant(schema: JsonObject, written: str, read: Any) -> None:
+    writer = PlanWriter({**TOOLS, "say": spec("say", TEXT, word=schema)})
+    lines = [*FIRST, head(2, "say")]
+    allowed = writer.schema(lines)
+    assert allowed is not None
+    assert validate(allowed, {"word": written}) == []
+    assert writer.steps([*lines, {"word": written}])[-1].args == {"word": read}
