@@ -146,6 +146,12 @@ class _CallCheck:
             if key not in value:
                 yield self._say("error", place, f"this does not fit {self._tool.name!r}: the key {key!r} is missing")
 
+    def _for_each_hint(self, ref: Ref, part: JsonObject | None, parameter: JsonObject | None) -> str:
+        """Returns the end of a message where a list is passed and one of its items would fit."""
+        if self._step.for_each is not None or not _items_fit(part, parameter):
+            return ""
+        return f"; to call it for each item, write 'for_each: {ref}' and pass '$item'"
+
     def _ref(self, ref: Ref, parameter: JsonObject | None, place: Place) -> Iterator[Finding]:
         if ref.step == ITEM:
             known, result = self._knows_item, self._item
@@ -161,9 +167,18 @@ class _CallCheck:
             return
         verdict = fits(part, True if parameter is None else parameter)
         if verdict.fit is Fit.NO:
-            yield self._say("error", place, f"{str(ref)!r} does not fit {self._tool.name!r}: {verdict.reason}")
+            message = f"{str(ref)!r} does not fit {self._tool.name!r}: {verdict.reason}"
+            yield self._say("error", place, message + self._for_each_hint(ref, part, parameter))
         elif reason := reason or (verdict.reason if verdict.fit is Fit.UNKNOWN else ""):
             yield self._say("note", place, f"{str(ref)!r} is checked when the plan runs: {reason}")
+
+
+def _items_fit(part: JsonObject | None, parameter: JsonObject | None) -> bool:
+    try:
+        items = item_schema(part)
+    except PlanError:
+        return False
+    return items is not None and fits(items, parameter).fit is Fit.YES
 
 
 def _has_ref(value: Any) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentkit import ScriptedModel
+from agentkit.cli.main import execute
 from agentkit.messages import JsonValue
 from agentkit.model_backend.scripted import ScriptedParts
 from tests.cli.conftest import Cli, complete
@@ -256,3 +257,17 @@ def test_the_page_about_plans_shows_what_is_printed(cli: Cli, folder: Path) -> N
     assert right.err == ""
     assert "\n".join(line.rstrip() for line in right.out.splitlines()) in page
     assert refused.err.replace("logs/wrong.yaml", "plan.yaml") in page
+
+
+def test_a_list_where_one_item_fits_is_told_how_to_be_taken_item_by_item(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tools.py").write_text(
+        "from agentkit import tool\n\n@tool(effect='pure')\ndef names() -> list[str]:\n    '''Names.'''\n"
+        "    return []\n\n"
+        "@tool(effect='pure')\ndef greet(name: str) -> str:\n    '''Greet.'''\n    return name\n"
+    )
+    steps = "  - {id: a, tool: names}\n  - {id: b, tool: greet, args: {name: $a}}\n"
+    (tmp_path / "plan.yaml").write_text(f"task: Greet.\ntools: [./tools.py]\nplanner:\n{steps}")
+    assert execute(["plan", str(tmp_path / "plan.yaml")]) == 2
+    assert "; to call it for each item, write 'for_each: $a' and pass '$item'" in capsys.readouterr().err
