@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from agentkit.errors import ToolFailed as ToolFailed
     from agentkit.limits import Limits as Limits
     from agentkit.model_backend.scripted import ScriptedModel as ScriptedModel
-    from agentkit.run import Result as Result
+    from agentkit.result import Result as Result
     from agentkit.tools.context import ToolContext as ToolContext
     from agentkit.tools.decorator import tool as tool
 
@@ -25,7 +25,7 @@ _HOMES = {
     "Agent": "agentkit.agent",
     "AgentkitError": "agentkit.errors",
     "Limits": "agentkit.limits",
-    "Result": "agentkit.run",
+    "Result": "agentkit.result",
     "Retry": "agentkit.errors",
     "ScriptedModel": "agentkit.model_backend.scripted",
     "ToolContext": "agentkit.tools.context",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, TypeAdapter
 
-from agentkit.errors import UsageError
+from agentkit.calls import Assume
+from agentkit.errors import JournalError, UsageError
 from agentkit.events import Event
-from agentkit.journal import Journal
+from agentkit.journal import Journal, SqliteJournal, read_events
+from agentkit.journal.sqlite import Durability
+from agentkit.kill_points import kill_point
 from agentkit.limits import Limits
+from agentkit.message_json import message_from_json
 from agentkit.messages import JsonObject, JsonValue, Message
 from agentkit.model_backend.base import Model, Sampling
 from agentkit.paths import runs_folder
@@ -25,8 +29,11 @@ from agentkit.planners.base import Planner, StepResult
 from agentkit.planners.given import GivenPlanner
 from agentkit.planners.graph import GraphPlanner
 from agentkit.planners.loop import LoopPlanner
-from agentkit.planners.plan import Step
-from agentkit.run import Result, Run, RunSpec
+from agentkit.planners.plan import Plan, Step
+from agentkit.record import Record
+from agentkit.result import Result
+from agentkit.run import Run
+from agentkit.run_spec import RunSpec, check_unchanged
 from agentkit.tools.loading import load_tools
 from agentkit.tools.registry import ToolRegistry
 from agentkit.tools.schema import compact
@@ -74,6 +81,8 @@ class Agent:
         sampling: Sampling | None = None,
         workspace: Path | str | None = None,
         record: bool = True,
+        durability: Durability = "full",
+        source: JsonObject | None = None,
     ) -> None:
         """Puts an agent together. Nothing is loaded before the first run.
 
@@ -89,6 +98,9 @@ class Agent:
             sampling: How tokens are chosen; what is not set comes from the catalog.
             workspace: Folder that file tools may touch; the current one by default.
             record: Whether runs leave a file behind (see `agentkit.paths.runs_folder`).
+            durability: ``"full"``: nothing that was done is lost, even when the machine loses power. ``"normal"``: the
+                latest may be lost then, but not when only the process dies; faster on slow disks.
+            source: Kept in each run's file, for who goes on with it; see `agentkit.events.RunStarted`.
 
         Raises:
             agentkit.errors.UsageError: Something does not fit; the message says what.
@@ -103,6 +115,8 @@ class Agent:
         self._sampling = sampling or Sampling()
         self._workspace = Path(workspace or ".").resolve()
         self._recording = record
+        self._durability: Durability = durability
+        self._source = source or {}
         _check_planner(planner)
 
     def run_sync(self, task: str, *, history: Sequence[Message] = ()) -> Result:
@@ -160,17 +174,81 @@ class Agent:
                     print(results)
             print(rounds.result.output)
         """
-        model = await self._open_model()
-        spec = self._spec(task, model, history)
-        journal = Journal(runs_folder() / f"{spec.run_id}.sqlite") if self._recording else None
+        spec = await self._spec(_new_run_id(), task, history)
+        path = runs_folder() / f"{spec.run_id}.sqlite"
+        journal = SqliteJournal(path, durability=self._durability) if self._recording else None
+        async with self._begin(spec, Record(), journal, on_event) as rounds:
+            yield rounds
 
-        def record(event: Event) -> None:
+    async def resume(
+        self,
+        run: str | Path | None = None,
+        *,
+        assume: Assume | None = None,
+        force: bool = False,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> Result:
+        """Goes on with a run that was interrupted, paused, or ended by a limit or a failure.
+
+        Turns that were taken are not taken again, and calls that have a result are not made again. A call that was
+        begun and has none is made again under the same key, unless its tool has the effect ``once``: then the run ends
+        with the stop reason ``in_doubt``, and `assume` says what is the case.
+
+        Args:
+            run: The run's id, the beginning of one, or the path of its file; the latest run by default.
+            assume: Whether calls that are in doubt were made.
+            force: Goes on though the task, the tools or the plan are not what they were.
+            on_event: Called with each event as it happens, after those that are recorded.
+
+        Returns:
+            How it ended.
+
+        Raises:
+            agentkit.errors.RunChanged: The agent is not what it was; the message has the differences.
+            agentkit.errors.RunOwned: The run is still going on.
+            agentkit.errors.UsageError: There is no such run, or it has its answer.
+            agentkit.errors.JournalError: The run's file is damaged.
+        """
+        from agentkit.trace.runs import find_run
+
+        path = find_run(run)
+        journal = SqliteJournal(path, resume=True, durability=self._durability)
+        try:
+            record = Record(_whole(path))
+            assert record.start is not None
+            history = [message_from_json(m) for m in record.start.history]
+            spec = await self._spec(record.start.run_id, record.start.task, history, assume=assume)
+            _check_resumable(record)
+            if not force:
+                check_unchanged(record.start, spec.started())
+            if record.end is not None and record.end.stop_reason == "tool_error":  # nothing else is left to do
+                record.forget_failures({tool.name: tool.effect for tool in self._tools})
+        except BaseException:
+            journal.close()
+            raise
+        for event in record.events:
+            if on_event is not None:
+                on_event(event)
+        async with self._begin(spec, record, journal, on_event) as rounds:
+            async for _ in rounds:
+                pass
+            return rounds.result
+
+    @asynccontextmanager
+    async def _begin(
+        self, spec: RunSpec, record: Record, journal: Journal | None, on_event: Callable[[Event], None] | None
+    ) -> AsyncGenerator[Rounds]:
+        def sink(event: Event) -> None:
             if journal is not None and event.kind != "piece_delta":
                 journal.append(event)
             if on_event is not None:
                 on_event(event)
 
-        async with Rounds(Run(spec, record=record), journal) as rounds:
+        async def durable() -> None:
+            if journal is not None:
+                await asyncio.wrap_future(journal.flush())
+
+        async with Rounds(Run(spec, record=record, sink=sink, durable=durable), journal, durable) as rounds:
             yield rounds
 
     async def _open_model(self) -> Model | None:
@@ -180,12 +258,14 @@ class Agent:
             self._model = await asyncio.to_thread(open_model, self._model)
         return self._model
 
-    def _spec(self, task: str, model: Model | None, history: Sequence[Message]) -> RunSpec:
+    async def _spec(
+        self, run_id: str, task: str, history: Sequence[Message], *, assume: Assume | None = None
+    ) -> RunSpec:
         planner, name = _make_planner(self._planner)
         return RunSpec(
-            run_id=_new_run_id(),
+            run_id=run_id,
             task=task,
-            model=model,
+            model=await self._open_model(),
             planner=planner,
             planner_name=name,
             tools=self._tools,
@@ -197,16 +277,20 @@ class Agent:
             convert=self._convert,
             thinking=self._thinking,
             sampling=self._sampling,
+            plan=_given_plan(self._planner),
+            source=self._source,
+            assume=assume,
         )
 
 
 class Rounds:
     """A run, one round at a time; see `Agent.iter`."""
 
-    def __init__(self, run: Run, journal: Journal | None) -> None:
+    def __init__(self, run: Run, journal: Journal | None, durable: Callable[[], Awaitable[None]]) -> None:
         self.run = run
         """The run: its plan and the results so far."""
         self._journal = journal
+        self._durable = durable
 
     @property
     def result(self) -> Result:
@@ -228,10 +312,10 @@ class Rounds:
         return await self.run.round()
 
     async def __aenter__(self) -> Self:
-        self.run.start()
         try:
-            if self._journal is not None:
-                await asyncio.wrap_future(self._journal.flush())
+            self.run.start()
+            await self._durable()
+            kill_point("run-started")
         except BaseException:
             await self._close()
             raise
@@ -271,6 +355,35 @@ def _make_planner(planner: PlannerChoice) -> tuple[Planner, str]:
         made = planner()
         return made, type(made).__name__
     return GivenPlanner(planner), "given"
+
+
+def _given_plan(planner: PlannerChoice) -> list[JsonObject]:
+    """Returns the steps of a given plan, as a task file has them; none for a planner that makes its own."""
+    if isinstance(planner, str) or callable(planner):
+        return []
+    plan = Plan()
+    for step in planner:
+        plan.add(step)
+    return plan.to_list()
+
+
+def _whole(path: Path) -> list[Event]:
+    """Returns the events of a run that is to be gone on with.
+
+    Raises:
+        agentkit.errors.JournalError: Something in the file can't be read.
+    """
+    events, problems = read_events(path)
+    if problems or not events or events[0].kind != "run_started":
+        why = problems[0] if problems else "its beginning is missing"
+        raise JournalError(f"the run in {str(path)!r} can't be gone on with: {why}")
+    return events
+
+
+def _check_resumable(record: Record) -> None:
+    if record.end is not None and record.end.stop_reason == "answer" and record.start is not None:
+        run_id = record.start.run_id
+        raise UsageError(f"run {run_id!r} has its answer; see it with: agentkit trace {run_id}")
 
 
 def _output_type(

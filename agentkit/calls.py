@@ -1,21 +1,50 @@
-"""Makes one call of a tool for a step; whatever happens becomes a value that a model can read."""
+"""Makes one call of a tool for a step; whatever happens becomes a value that a model can read.
+
+A call goes through here in one direction: was it perhaps made before a crash, may it be made (`agentkit.gate`), is it
+on disk that it is about to be made, then the tool.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
-from agentkit.errors import PlanError, ToolSignal, ToolTimeout
-from agentkit.events import Event, StepProgress
+from agentkit.errors import Diverged, PlanError, ToolSignal, ToolTimeout
+from agentkit.events import DoubtSettled, Event, InDoubt, ItemStarted, StepProgress, StepStarted, Warned
+from agentkit.gate import Denied, Gate, Waits
+from agentkit.kill_points import kill_point
 from agentkit.messages import JsonObject, JsonValue
 from agentkit.planners.plan import Ref, Step, Template
+from agentkit.record import Record
+from agentkit.shared_state import SharedState
 from agentkit.tools.context import ToolContext
+from agentkit.tools.reconcile import Done
 from agentkit.tools.registry import ToolRegistry
+from agentkit.tools.tool import Tool
 
-__all__ = ["Caller", "resolve_refs"]
+__all__ = ["Assume", "Caller", "Outcome", "resolve_refs"]
+
+Assume: TypeAlias = Literal["done", "not-done"]
+"""What a person says of calls that are in doubt."""
+
+DONE_UNSEEN = "done before the run was interrupted; its result is not known"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a call."""
+
+    ok: bool
+    value: JsonValue
+    """The result, or the message that says why there is none."""
+    state: JsonObject = field(default_factory=dict[str, Any])
+    """What changed in the state that tools share."""
+    sandbox: str = ""
+    """How the tool was kept apart; empty when it ran in this process."""
 
 
 class Caller:
@@ -25,16 +54,34 @@ class Caller:
         run_id: The run.
         tools: What steps may call; it may grow.
         workspace: The folder that tools may work in.
-        emit: Called with what tools say while they run, on the event loop's thread.
+        emit: Called with what happens, on the event loop's thread.
+        durable: Waits until all that was emitted survives a crash.
+        gate: Decides whether a call may be made.
+        record: What was done before.
+        assume: What a person says of calls that are in doubt.
     """
 
-    def __init__(self, *, run_id: str, tools: ToolRegistry, workspace: Path, emit: Callable[[Event], None]) -> None:
-        self.state: dict[str, Any] = {}
-        """What tools share during the run."""
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        tools: ToolRegistry,
+        workspace: Path,
+        emit: Callable[[Event], None],
+        durable: Callable[[], Awaitable[None]],
+        gate: Gate,
+        record: Record,
+        assume: Assume | None = None,
+    ) -> None:
         self._run_id = run_id
         self._tools = tools
         self._workspace = workspace
         self._emit = emit
+        self._durable = durable
+        self._gate = gate
+        self._record = record
+        self._assume: Assume | None = assume
+        self._state = SharedState(record.state, self._warn_of_state)
 
     def missing(self, name: str) -> str | None:
         """Returns the message for a tool that is not there; ``None`` when it is."""
@@ -44,7 +91,7 @@ class Caller:
         hint = f"did you mean {nearest[0]!r}? " if nearest else ""
         return f"there is no tool {name!r}; {hint}the tools are: {', '.join(self._tools.names)}"
 
-    async def call(self, step: Step, arguments: JsonObject, item: int | None = None) -> tuple[bool, JsonValue]:
+    async def call(self, step: Step, arguments: JsonObject, item: int | None = None) -> Outcome | None:
         """Calls a step's tool.
 
         Args:
@@ -53,16 +100,74 @@ class Caller:
             item: For which item the step runs, counted from 0; ``None`` when it runs once.
 
         Returns:
-            Whether it succeeded, and its result or the message that says why there is none.
+            What came of it; ``None`` when a person has to decide first.
+
+        Raises:
+            agentkit.errors.Diverged: The run is only repeated, and the call is not in the record.
         """
+        if self._record.strict:
+            raise Diverged(f"step {step.id!r} calls {step.tool!r}, and no result of that is in the record")
         if (message := self.missing(step.tool)) is not None:
-            return False, message
+            self._emit(StepStarted(id=step.id, tool=step.tool, args=arguments))
+            return Outcome(ok=False, value=message)
+        tool = self._tools.get(step.tool)
+        attempt = self._record.attempts[step.id, item] + 1
+        if attempt > 1 and tool.effect == "once":
+            settled = await self._settle_doubt(tool, step, item, arguments)
+            if settled is None:
+                return None
+            if settled.done:
+                return Outcome(ok=True, value=DONE_UNSEEN if settled.value is None else settled.value)
+        verdict = await self._gate(step, item, arguments)
+        if isinstance(verdict, Waits):
+            return None
+        if isinstance(verdict, Denied):
+            return Outcome(ok=False, value=verdict.message)
+        return await self._make(tool, step, item, verdict.arguments, attempt)
+
+    async def _make(self, tool: Tool, step: Step, item: int | None, arguments: JsonObject, attempt: int) -> Outcome:
+        context = self._context(step, item)
+        key = context.idempotency_key
+        kill_point("before-intent")
+        if item is None:
+            effect = tool.effect
+            self._emit(StepStarted(id=step.id, tool=step.tool, args=arguments, attempt=attempt, effect=effect, key=key))
+        else:
+            self._emit(ItemStarted(id=step.id, index=item, key=key, attempt=attempt))
+        if tool.effect != "pure":
+            await self._durable()
+        kill_point("after-intent")
+        ok, value = await self._invoke(tool, arguments, context)
+        kill_point("after-effect")
+        return Outcome(ok=ok, value=value, state=self._state.changes(), sandbox=context.sandbox)
+
+    async def _invoke(self, tool: Tool, arguments: JsonObject, context: ToolContext) -> tuple[bool, JsonValue]:
         try:
-            return True, await self._tools.get(step.tool).invoke(arguments, self._context(step, item))
+            return True, await tool.invoke(arguments, context)
         except (ToolSignal, ToolTimeout, PlanError) as e:
             return False, str(e)
         except Exception as e:
             return False, f"{type(e).__name__}: {e}"
+
+    async def _settle_doubt(
+        self, tool: Tool, step: Step, item: int | None, arguments: JsonObject
+    ) -> DoubtSettled | None:
+        """Finds out whether a call that was begun in an earlier process was made; ``None`` when nobody knows."""
+        known = self._record.doubts.get((step.id, item))
+        if known is not None:
+            return known
+        begun = self._record.attempts[step.id, item]
+        key = self._context(step, item).idempotency_key
+        settled: DoubtSettled | None = None
+        if (answer := await tool.reconcile(arguments, key)) is not None:
+            value = answer.value if isinstance(answer, Done) else None
+            made = isinstance(answer, Done)
+            settled = DoubtSettled(id=step.id, item=item, attempt=begun, done=made, by="tool", value=value)
+        elif self._assume is not None:
+            settled = DoubtSettled(id=step.id, item=item, attempt=begun, done=self._assume == "done", by="user")
+        self._emit(settled or InDoubt(id=step.id, tool=step.tool, args=arguments, key=key, item=item, attempt=begun))
+        await self._durable()
+        return settled
 
     def _context(self, step: Step, item: int | None) -> ToolContext:
         def on_progress(message: JsonValue) -> None:
@@ -75,10 +180,14 @@ class Caller:
             step_id=step.id,
             idempotency_key=hashlib.sha256(json.dumps(place).encode()).hexdigest(),
             workspace=self._workspace,
-            state=self.state,
+            state=self._state.values,
             on_progress=on_progress,
         )
         return context
+
+    def _warn_of_state(self, key: str) -> None:
+        message = f"the shared state {key!r} is not JSON, so it is lost if the run has to be resumed; keep JSON in it"
+        self._emit(Warned(about="state_not_kept", message=message))
 
 
 def resolve_refs(value: Any, find: Callable[[Ref], Any]) -> Any:

@@ -9,11 +9,14 @@
     │   ├── TaskFileError          a task file can't be read as a task (file, line, column)
     │   │   └── PlanFileError      the plan in a task file has errors, one or more
     │   ├── PlanError              a plan is not a valid graph of tool calls
-    │   └── ModelUnavailable       the model that was named is not there, or can't be loaded
+    │   ├── ModelUnavailable       the model that was named is not there, or can't be loaded
+    │   ├── RunChanged             a run can't go on: its task, tools or plan are not what they were
+    │   └── RunOwned               another process goes on with the run
     ├── RunError                   a run failed
     │   ├── ModelError             the model backend failed while it decoded
     │   ├── ToolTimeout            a tool ran longer than its limit
     │   ├── LimitReached           a limit of the run ended it
+    │   ├── Diverged               a run that is repeated does something else than what is recorded
     │   └── JournalError           the run's file can't be written or read
     └── ToolSignal                 what a tool raises to tell the model something
         ├── ArgumentError          the arguments do not fit the tool's parameters
@@ -31,6 +34,7 @@ from pathlib import Path
 __all__ = [
     "AgentkitError",
     "ArgumentError",
+    "Diverged",
     "JournalError",
     "LimitReached",
     "ModelError",
@@ -38,7 +42,9 @@ __all__ = [
     "PlanError",
     "PlanFileError",
     "Retry",
+    "RunChanged",
     "RunError",
+    "RunOwned",
     "SchemaError",
     "TaskFileError",
     "ToolDefinitionError",
@@ -117,6 +123,14 @@ class ModelUnavailable(UsageError):
     """The model that was named is not there or can't be loaded; the message says which command helps."""
 
 
+class RunChanged(UsageError):
+    """A run can't go on, because its task, its tools or its plan are not what they were; the message has the diff."""
+
+
+class RunOwned(UsageError):
+    """Another process, or another part of this one, goes on with the run."""
+
+
 class RunError(AgentkitError):
     """A run failed. The command line exits with code 1."""
 
@@ -139,6 +153,10 @@ class LimitReached(RunError):
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class Diverged(RunError):
+    """A run that is repeated from its record does something else than what is recorded; the message says what."""
 
 
 class JournalError(RunError):

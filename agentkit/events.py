@@ -6,23 +6,25 @@ them and of nothing else. Field values are JSON or become JSON without loss.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from agentkit.messages import JsonObject, JsonValue
 
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
-
 __all__ = [
-    "EVENT_TYPES",
+    "ApprovalDecided",
+    "ApprovalRequested",
+    "DoubtSettled",
     "Event",
+    "InDoubt",
     "ItemFinished",
+    "ItemStarted",
     "PieceDelta",
     "PlanChanged",
     "PlannerChosen",
     "RunFinished",
+    "RunPaused",
+    "RunResumed",
     "RunStarted",
     "StepAdded",
     "StepFinished",
@@ -30,10 +32,9 @@ __all__ = [
     "StepStarted",
     "StopReason",
     "TurnFinished",
+    "TurnPart",
     "TurnStarted",
     "Warned",
-    "event_from_json",
-    "event_to_json",
 ]
 
 StopReason: TypeAlias = Literal[
@@ -47,10 +48,13 @@ StopReason: TypeAlias = Literal[
     "no_answer",
     "model_error",
     "tool_error",
+    "approval",
+    "in_doubt",
     "cancelled",
+    "journal_error",
     "error",
 ]
-"""Why a run ended. Only ``answer`` means that it did what was asked.
+"""Why a run ended or paused. Only ``answer`` means that it did what was asked.
 
 - ``answer``: the planner gave an answer.
 - ``call_limit``, ``token_limit``, ``turn_limit``, ``time_limit``: a limit of the run.
@@ -59,7 +63,9 @@ StopReason: TypeAlias = Literal[
 - ``no_answer``: the model's turn was cut off or empty, or a given plan had no result.
 - ``model_error``: the backend failed.
 - ``tool_error``: a step of a given plan failed.
+- ``approval``, ``in_doubt``: it waits for a person: to allow a call, or to say whether one was made before a crash.
 - ``cancelled``: the caller or Ctrl-C ended it.
+- ``journal_error``: the run's file can't be written; what is in it can be gone on from.
 - ``error``: an error that nobody expected; it is raised again after it was recorded.
 """
 
@@ -87,9 +93,28 @@ class RunStarted(Event):
     """`agentkit.model_backend.base.ModelInfo` as JSON."""
     planner: str
     tools: list[JsonObject]
-    """Name, description, parameters and effect of each tool."""
+    """Name, description, parameters, effect and digest of the code of each tool."""
     limits: JsonObject
     output: JsonObject | None = None
+    instructions: str = ""
+    history: list[JsonObject] = field(default_factory=list[JsonObject])
+    """Earlier messages of the conversation, as `agentkit.message_json` writes them."""
+    plan: list[JsonObject] = field(default_factory=list[JsonObject])
+    """The steps of a given plan, as a task file has them."""
+    source: JsonObject = field(default_factory=dict[str, Any])
+    """What the run was started from, such as the task file and its inputs, so that the command line can go on with it;
+    empty for a run that a program started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResumed(Event):
+    """Another process goes on with the run."""
+
+    kind: ClassVar[str] = "run_resumed"
+    number: int
+    """How often this has happened, counted from 1."""
+    started: str
+    """UTC time in ISO 8601; `Event.at` goes on from the last event before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +141,17 @@ class PieceDelta(Event):
     piece: Literal["thought", "text", "call"]
     text: str
     tokens: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnPart(Event):
+    """A part of an answer in parts is whole; steps may start from it while the turn goes on."""
+
+    kind: ClassVar[str] = "turn_part"
+    turn: int
+    index: int
+    """Counted from 0."""
+    value: JsonValue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +188,7 @@ class StepAdded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepStarted(Event):
-    """A step's tool was called."""
+    """A step's tool is about to be called: unless the tool is pure, this is on disk before the call."""
 
     kind: ClassVar[str] = "step_started"
     id: str
@@ -162,11 +198,30 @@ class StepStarted(Event):
     attempt: int = 1
     items: int | None = None
     """How many items the step runs for; ``None`` when it runs once."""
+    effect: str = "once"
+    """The tool's effect class."""
+    key: str = ""
+    """The idempotency key of the call; empty when the step runs for items, each of which has its own."""
+    labels: list[str] = field(default_factory=list[str])
+    """Where the arguments came from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemStarted(Event):
+    """The tool is about to be called for an item; unless it is pure, this is on disk before the call."""
+
+    kind: ClassVar[str] = "item_started"
+    id: str
+    """The step."""
+    index: int
+    """Place of the item in the list, counted from 0."""
+    key: str
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemFinished(Event):
-    """A step that runs once for each item of a list is done with one; its result is part of the step's."""
+    """A step that runs once for each item of a list is done with one."""
 
     kind: ClassVar[str] = "item_finished"
     id: str
@@ -177,6 +232,10 @@ class ItemFinished(Event):
     error: str
     """Why there is no result; empty when there is one."""
     seconds: float
+    value: JsonValue = None
+    """The result."""
+    state: JsonObject = field(default_factory=dict[str, Any])
+    """What changed in the state that tools share, by key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +261,75 @@ class StepFinished(Event):
     seconds: float
     handle: str = ""
     """Set when the model sees a preview instead of the value."""
+    state: JsonObject = field(default_factory=dict[str, Any])
+    """What changed in the state that tools share, by key."""
+    labels: list[str] = field(default_factory=list[str])
+    """Where the result came from."""
+    sandbox: str = ""
+    """How the tool was kept apart; empty when it ran in this process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InDoubt(Event):
+    """A call that must not be made twice was begun, and nobody knows whether it was made: the run waits."""
+
+    kind: ClassVar[str] = "in_doubt"
+    id: str
+    """The step."""
+    tool: str
+    args: JsonObject
+    key: str
+    attempt: int
+    """Which attempt is in doubt, counted from 1."""
+    item: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoubtSettled(Event):
+    """It is known now whether a call was made."""
+
+    kind: ClassVar[str] = "doubt_settled"
+    id: str
+    """The step."""
+    attempt: int
+    done: bool
+    by: Literal["user", "tool"]
+    """Who said so: a person, or the tool's own ``reconcile``."""
+    value: JsonValue = None
+    """The result, when it is known."""
+    item: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRequested(Event):
+    """The policy wants a person to allow a call."""
+
+    kind: ClassVar[str] = "approval_requested"
+    id: str
+    """The step."""
+    tool: str
+    args: JsonObject
+    reason: str
+    labels: list[str]
+    item: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalDecided(Event):
+    """A person allowed a call or denied it; never asked again."""
+
+    kind: ClassVar[str] = "approval_decided"
+    id: str
+    """The step."""
+    decision: Literal["allow", "deny"]
+    by: str
+    """How it was decided, such as ``terminal``, ``callback`` or ``agentkit approve``."""
+    args: JsonObject | None = None
+    """The arguments to use instead, when they were edited."""
+    always: bool = False
+    """Whether the decision holds for all further calls of the tool in this run."""
+    message: str = ""
+    item: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +364,20 @@ class Warned(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunPaused(Event):
+    """Nothing more can be done until a person has decided; the run's file waits, no process does."""
+
+    kind: ClassVar[str] = "run_paused"
+    stop_reason: Literal["approval", "in_doubt"]
+    steps: list[str]
+    """The steps that wait, one of a list's items as ``step[index]``."""
+    usage: JsonObject
+    message: str
+    """What has to be decided, and how to go on then."""
+    output: JsonValue = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
     """The run is over."""
 
@@ -245,56 +387,3 @@ class RunFinished(Event):
     usage: JsonObject
     message: str = ""
     """What went wrong, and what to do next; empty after an answer."""
-
-
-EVENT_TYPES: dict[str, type[Event]] = {
-    t.kind: t
-    for t in (
-        RunStarted,
-        TurnStarted,
-        PieceDelta,
-        PlanChanged,
-        PlannerChosen,
-        TurnFinished,
-        StepAdded,
-        StepStarted,
-        StepProgress,
-        ItemFinished,
-        StepFinished,
-        Warned,
-        RunFinished,
-    )
-}
-
-
-def event_to_json(event: Event) -> JsonObject:
-    """Returns the event as a JSON object with its ``kind``; it shares its values with the event."""
-    return {"kind": type(event).kind} | {f.name: getattr(event, f.name) for f in fields(event)}
-
-
-def event_from_json(data: JsonObject) -> Event:
-    """Returns the event that a JSON object stands for; fields this version does not know are left out.
-
-    Raises:
-        KeyError: The kind is unknown.
-        ValueError: A field is missing or holds a value of the wrong type.
-    """
-    cls = EVENT_TYPES[data["kind"]]
-    known = {f.name for f in fields(cls)}
-    from pydantic import ValidationError
-
-    try:
-        event: Event = _reader(cls.kind).validate_python({k: v for k, v in data.items() if k in known})
-    except ValidationError as e:
-        first = e.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{cls.kind}: {place}: {first['msg']}") from None
-    return event
-
-
-@cache
-def _reader(kind: str) -> TypeAdapter[Any]:
-    """Returns what checks the fields of one kind of event; a run's file may come from anywhere."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(EVENT_TYPES[kind])

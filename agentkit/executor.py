@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from agentkit.calls import Caller, resolve_refs
+from agentkit.calls import Caller, Outcome, resolve_refs
 from agentkit.errors import PlanError
 from agentkit.events import Event, ItemFinished, StepFinished, StepStarted
 from agentkit.for_each import Items, items_of
 from agentkit.handles import preview
+from agentkit.kill_points import kill_point
 from agentkit.limits import Limits
 from agentkit.messages import JsonObject, JsonValue
 from agentkit.planners.base import StepResult
 from agentkit.planners.plan import ITEM, Plan, Ref, Step, StepId
 from agentkit.ready_queue import ReadyQueue
-from agentkit.tools.registry import ToolRegistry
+from agentkit.record import Record
 
 __all__ = ["Executor"]
 
@@ -35,29 +36,33 @@ class Executor:
     def __init__(
         self,
         *,
-        run_id: str,
-        tools: ToolRegistry,
+        caller: Caller,
         limits: Limits,
-        workspace: Path,
         emit: Callable[[Event], None],
         admit_items: Callable[[Step, int], None],
+        record: Record,
     ) -> None:
         """Prepares to run steps.
 
         Args:
-            run_id: The run.
-            tools: What steps may call; it may grow.
+            caller: Makes the calls.
             limits: How many calls may run at a time, and what counts as a large result.
-            workspace: The folder that tools may work in.
             emit: Called with everything that happens, on the event loop's thread.
             admit_items: Called with a step and the number of its items before the first of them begins; what
                 it raises ends the run.
+            record: What was done before; it is not done again.
         """
         self.plan = Plan()
         self.results: dict[StepId, StepResult] = {}
         self.handles: set[StepId] = set()
         """Steps whose results are too large to be shown whole."""
-        self._caller = Caller(run_id=run_id, tools=tools, workspace=workspace, emit=emit)
+        self._caller = caller
+        self._record = record
+        self._done_before = {step: i for i, step in enumerate(record.results)}
+        """Steps with a recorded result, and its place in the order in which they ended."""
+        self._recalled: list[tuple[int, StepId]] = []
+        """Those of them that the plan has come to; a heap."""
+        self._parked: set[StepId] = set()
         self._limits = limits
         self._emit = emit
         self._admit_items = admit_items
@@ -107,6 +112,12 @@ class Executor:
         if self._fault is not None:
             raise self._fault
 
+    @property
+    def parked(self) -> list[str]:
+        """The calls that wait for a person: a step, or one of a step's items as ``step[index]``."""
+        items = (f"{step}[{i}]" for step, items in self._items.items() for i in sorted(items.parked))
+        return [*sorted(self._parked), *items]
+
     async def cancel(self) -> None:
         """Stops what is running, starts nothing more, and waits until everything has stopped."""
         self._stopped = True
@@ -118,22 +129,11 @@ class Executor:
     # From one step to the next.
 
     def _settle(self, result: StepResult) -> None:
-        """Records how a step ended, and releases what waited for nothing else."""
+        """Keeps how a step ended, and releases what waited for nothing else."""
         ended = deque([result])  # and not by recursion: a failure may go through thousands of steps
         while ended:
             result = ended.popleft()
             self.results[result.id] = result
-            handle = result.id if result.id in self.handles else ""
-            self._emit(
-                StepFinished(
-                    id=result.id,
-                    tool=result.tool,
-                    ok=result.ok,
-                    value=result.value,
-                    seconds=result.seconds,
-                    handle=handle,
-                )
-            )
             for waiting in self.plan.graph.adj[result.id]:
                 self._missing[waiting] -= 1
                 if not self._missing[waiting] and (next_one := self._release(self.plan[waiting])) is not None:
@@ -141,20 +141,29 @@ class Executor:
 
     def _release(self, step: Step) -> StepResult | None:
         """Lets a step start whose needs are done; returns how it ended when there is nothing to call."""
+        if step.id in self._done_before:
+            heapq.heappush(self._recalled, (self._done_before[step.id], step.id))
+            self._idle.clear()
+            self._wake()
+            return None
         failed = min((n for n in self.plan.graph.predecessors(step.id) if not self.results[n].ok), default=None)
         if failed is not None:
             value = f"not run, because step {failed!r} failed"
-            return StepResult(id=step.id, tool=step.tool, value=value, ok=False, shown=value)
-        if (same := self._same_as.get(step.id)) is not None:
-            earlier = self.results[same]
-            note = f"this call was made already (step {same}); this is its result again, use it or go on"
-            shown: JsonObject = {"note": note, "result": earlier.shown}
-            return StepResult(id=step.id, tool=step.tool, value=earlier.value, ok=True, shown=shown)
+            return self._tell(StepResult(id=step.id, tool=step.tool, value=value, ok=False, shown=value))
+        if step.id in self._same_as:
+            return self._tell(self._again(step))
         if not self._stopped:
             self._ready.push(step.id)
             self._idle.clear()
             self._wake()
         return None
+
+    def _again(self, step: Step) -> StepResult:
+        """Returns the result of the earlier step that made the same call, as this one's."""
+        earlier = self.results[self._same_as[step.id]]
+        note = f"this call was made already (step {earlier.id}); this is its result again, use it or go on"
+        shown: JsonObject = {"note": note, "result": earlier.shown}
+        return StepResult(id=step.id, tool=step.tool, value=earlier.value, ok=True, shown=shown)
 
     def _wake(self) -> None:
         """Starts calls soon, and not now: of the steps that are added at once, the most urgent comes first."""
@@ -166,12 +175,23 @@ class Executor:
         """Starts calls while there is room."""
         self._woken = False
         try:
+            self._recall()
             while self._room and self._ready and not self._stopped:
                 self._start(self.plan[self._ready.pop()])
         except Exception as error:
             self._give_up(error)
         if not self._calls and not self._ready:
             self._idle.set()
+
+    def _recall(self) -> None:
+        """Settles steps that were done before, in the order of the record: the model saw their results in it."""
+        while self._recalled:
+            step = self.plan[heapq.heappop(self._recalled)[1]]
+            done = self._record.results[step.id]
+            if done.ok and step.id in self._same_as:
+                self._settle(self._again(step))
+            else:
+                self._settle(self._result(step, ok=done.ok, value=done.value, seconds=done.seconds))
 
     def _start(self, step: Step) -> None:
         """Starts a step's call, or the next one of its items."""
@@ -213,12 +233,14 @@ class Executor:
         try:
             arguments: JsonObject = resolve_refs(step.args, self._look_up)
         except PlanError as e:
-            self._finish(step, started, ok=False, value=str(e))
+            self._finish(step, started, Outcome(ok=False, value=str(e)))
             return
-        self._emit(StepStarted(id=step.id, tool=step.tool, args=arguments))
-        ok, value = await self._caller.call(step, arguments)
+        outcome = await self._caller.call(step, arguments)
+        if outcome is None:
+            self._parked.add(step.id)
+            return
         self._ready.learn(step.tool, self._now() - started)
-        self._finish(step, started, ok=ok, value=value)
+        self._finish(step, started, outcome)
 
     def _open(self, step: Step, ref: Ref) -> bool:
         """Finds the items of a step; returns whether there are some to run."""
@@ -228,16 +250,21 @@ class Executor:
             # Also finds out whether references to other steps lead somewhere, before the first item is run.
             arguments = resolve_refs(step.args, lambda r: str(r) if r.step == ITEM else self._look_up(r))
         except PlanError as e:
-            self._finish(step, started, ok=False, value=str(e))
+            self._finish(step, started, Outcome(ok=False, value=str(e)))
             return False
         self._admit_items(step, len(items))
         self._emit(StepStarted(id=step.id, tool=step.tool, args=arguments, items=len(items)))
+        for index, done in self._record.items[step.id].items():
+            items.recall(index, ok=done.ok, value=done.value if done.ok else done.error)
         missing = self._caller.missing(step.tool)
-        if missing is not None or not len(items):
-            self._finish(step, started, ok=missing is None, value=missing or [])
-            return False
-        self._items[step.id] = items
-        return True
+        if missing is not None:
+            self._finish(step, started, Outcome(ok=False, value=missing))
+        elif items.are_done:
+            self._finish_items(step, items)
+        else:
+            self._items[step.id] = items
+            return True
+        return False
 
     async def _run_item(self, step: Step, items: Items, index: int) -> None:
         started = self._now()
@@ -245,27 +272,64 @@ class Executor:
             arguments: JsonObject = resolve_refs(
                 step.args, lambda r: r.resolve(items[index]) if r.step == ITEM else self._look_up(r)
             )
-            ok, value = await self._caller.call(step, arguments, index)
+            outcome = await self._caller.call(step, arguments, index)
         except PlanError as e:
-            ok, value = False, str(e)
+            outcome = Outcome(ok=False, value=str(e))
+        if outcome is None:
+            items.park(index)
+            return
         seconds = self._now() - started
         self._ready.learn(step.tool, seconds)
+        ok, value = outcome.ok, outcome.value
         items.end(index, ok=ok, value=value)
-        self._emit(ItemFinished(id=step.id, index=index, ok=ok, error="" if ok else str(value), seconds=seconds))
-        if not items.running and not items.waiting:
-            ok, value = items.outcome()
-            self._finish(step, items.started, ok=ok, value=value)
+        self._emit(
+            ItemFinished(
+                id=step.id,
+                index=index,
+                ok=ok,
+                error="" if ok else str(value),
+                value=value if ok else None,
+                seconds=seconds,
+                state=outcome.state,
+            )
+        )
+        kill_point("after-result")
+        if items.are_done:
+            self._finish_items(step, items, sandbox=outcome.sandbox)
+
+    def _finish_items(self, step: Step, items: Items, sandbox: str = "") -> None:
+        ok, value = items.outcome()
+        self._finish(step, items.started, Outcome(ok=ok, value=value, sandbox=sandbox))
 
     def _look_up(self, ref: Ref) -> JsonValue:
         return ref.resolve(self.results[ref.step].value)
 
-    def _finish(self, step: Step, started: float, *, ok: bool, value: JsonValue) -> None:
+    def _finish(self, step: Step, started: float, outcome: Outcome) -> None:
+        result = self._result(step, ok=outcome.ok, value=outcome.value, seconds=self._now() - started)
+        self._settle(self._tell(result, state=outcome.state, sandbox=outcome.sandbox))
+        kill_point("after-result")
+
+    def _result(self, step: Step, *, ok: bool, value: JsonValue, seconds: float) -> StepResult:
         shown, is_whole = preview(step.id, value, self._limits.result_chars)
         if not is_whole:
             self.handles.add(step.id)
-        self._settle(
-            StepResult(id=step.id, tool=step.tool, value=value, ok=ok, seconds=self._now() - started, shown=shown)
+        return StepResult(id=step.id, tool=step.tool, value=value, ok=ok, seconds=seconds, shown=shown)
+
+    def _tell(self, result: StepResult, *, state: JsonObject | None = None, sandbox: str = "") -> StepResult:
+        """Records how a step ended."""
+        self._emit(
+            StepFinished(
+                id=result.id,
+                tool=result.tool,
+                ok=result.ok,
+                value=result.value,
+                seconds=result.seconds,
+                handle=result.id if result.id in self.handles else "",
+                state=state or {},
+                sandbox=sandbox,
+            )
         )
+        return result
 
     @staticmethod
     def _now() -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Sequence
 
 from agentkit.errors import PlanError
@@ -44,9 +45,11 @@ class Items:
         self.started = started
         self.running = 0
         """How many items have begun and are not done."""
+        self.parked: set[int] = set()
+        """Items that wait for a person."""
         self._step = step
         self._items = items
-        self._begun = 0
+        self._waiting = deque(range(len(items)))
         self._values: dict[int, JsonValue] = {}
         self._failed: dict[int, str] = {}
 
@@ -60,17 +63,35 @@ class Items:
     def waiting(self) -> bool:
         """Whether there are items that have not begun and should."""
         stopped = self._failed and self._step.on_error == "fail"
-        return self._begun < len(self._items) and not stopped
+        return bool(self._waiting) and not stopped
+
+    @property
+    def are_done(self) -> bool:
+        """Whether nothing more comes of any item."""
+        return not (self.running or self.waiting or self.parked)
 
     def begin(self) -> int:
         """Begins the next item and returns its index."""
-        self._begun += 1
         self.running += 1
-        return self._begun - 1
+        return self._waiting.popleft()
 
     def end(self, index: int, *, ok: bool, value: JsonValue) -> None:
         """Records what came of an item: its result, or the message that says why there is none."""
         self.running -= 1
+        self._keep(index, ok=ok, value=value)
+
+    def recall(self, index: int, *, ok: bool, value: JsonValue) -> None:
+        """Records what came of an item in an earlier process; it need not begin."""
+        if index < len(self._items):
+            self._waiting.remove(index)
+            self._keep(index, ok=ok, value=value)
+
+    def park(self, index: int) -> None:
+        """Leaves an item that had begun until a person has decided."""
+        self.running -= 1
+        self.parked.add(index)
+
+    def _keep(self, index: int, *, ok: bool, value: JsonValue) -> None:
         self._values[index] = value
         if not ok:
             self._failed[index] = str(value)
@@ -89,7 +110,7 @@ class Items:
         index, message = next(iter(self._failed.items()))
         item = json.dumps(self._items[index], ensure_ascii=False)
         item = item if len(item) <= _SHOWN else item[:_SHOWN] + "…"
-        left = len(self._items) - self._begun
+        left = len(self._waiting)
         rest = f"; {left:,} {'item was' if left == 1 else 'items were'} not run" if left else ""
         return f"item {index} of {self._step.for_each} failed ({item}): {message}{rest}"
 

@@ -8,95 +8,48 @@ next round begins. Everything that happens is an event.
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from agentkit.errors import LimitReached, ModelError, RunError
+from agentkit.calls import Caller
+from agentkit.errors import Diverged, JournalError, LimitReached, ModelError, RunError
 from agentkit.events import (
+    DoubtSettled,
     Event,
+    InDoubt,
     PieceDelta,
     PlanChanged,
     PlannerChosen,
     RunFinished,
-    RunStarted,
+    RunPaused,
+    RunResumed,
     StepAdded,
     StopReason,
-    TurnFinished,
-    TurnStarted,
     Warned,
 )
 from agentkit.executor import Executor
-from agentkit.guards import CallGuard, Ledger
+from agentkit.gate import open_gate
+from agentkit.guards import CallGuard
 from agentkit.handles import READ_RESULT, read_part
-from agentkit.limits import Limits
-from agentkit.messages import Assistant, JsonObject, JsonValue, Message, Piece, Text, Thought, ToolCall, Usage, User
-from agentkit.model_backend.base import Delta, Model, ModelInfo, Sampling, ToolSpec, Turn, TurnRequest
-from agentkit.planners.base import Answer, PlanChange, Planner, StepResult, Way
+from agentkit.kill_points import kill_point
+from agentkit.messages import JsonObject, JsonValue, Message
+from agentkit.model_backend.base import ModelInfo, ToolSpec, Turn, TurnRequest
+from agentkit.planners.base import Answer, PlanChange, StepResult, Way
 from agentkit.planners.plan import Plan, Step, StepId, render_refs
+from agentkit.record import Record
+from agentkit.result import Result
+from agentkit.run_spec import RunSpec
 from agentkit.tools.decorator import tool
 from agentkit.tools.registry import ToolRegistry
+from agentkit.turns import OnPart, Turns
 
 if TYPE_CHECKING:
     from agentkit.tools.tool import Tool
-    from agentkit.trace import Trace
 
-__all__ = ["Result", "Run", "RunSpec", "tool_spec"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """How a run ended."""
-
-    run_id: str
-    output: Any
-    """The answer: text, JSON, or an object of the type that was asked for; ``None`` without an answer."""
-    stop_reason: StopReason
-    usage: Usage
-    plan: Plan
-    """The steps that were taken."""
-    events: Sequence[Event] = field(repr=False)
-    messages: Sequence[Message] = field(repr=False)
-    """The conversation, without the instructions: pass it as ``history`` to go on with it."""
-    message: str = ""
-    """What went wrong, and what to do next; empty after an answer."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether there is an answer."""
-        return self.stop_reason == "answer"
-
-    @property
-    def trace(self) -> Trace:
-        """The run as something that can be printed with rich."""
-        from agentkit.trace import Trace
-
-        return Trace(self.events)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunSpec:
-    """What a run is asked to do, and with what."""
-
-    run_id: str
-    task: str
-    model: Model | None
-    planner: Planner
-    planner_name: str
-    tools: ToolRegistry
-    limits: Limits
-    workspace: Path
-    instructions: str = ""
-    history: Sequence[Message] = ()
-    output: JsonObject | None = None
-    convert: Callable[[JsonValue], Any] | None = None
-    """Makes the answer the type that was asked for; raises ``ValueError`` when it can't."""
-    thinking: int = 0
-    sampling: Sampling = Sampling()
+__all__ = ["Run", "tool_spec"]
 
 
 def tool_spec(tool: Tool) -> ToolSpec:
@@ -113,31 +66,56 @@ def tool_spec(tool: Tool) -> ToolSpec:
 class Run:
     """A run while it goes on; also what its planner sees of it."""
 
-    def __init__(self, spec: RunSpec, *, record: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        spec: RunSpec,
+        *,
+        record: Record,
+        sink: Callable[[Event], None],
+        durable: Callable[[], Awaitable[None]],
+    ) -> None:
         """Prepares a run.
 
         Args:
             spec: What to do.
-            record: Called with every event, in order, on the event loop's thread.
+            record: What was done before; empty for a run that begins.
+            sink: Called with every event that is new, in order, on the event loop's thread.
+            durable: Waits until all of them survive a crash.
         """
         self._spec = spec
         self._record = record
-        self._started = asyncio.get_running_loop().time()
-        self.model: ModelInfo = spec.model.info if spec.model else ModelInfo(name="none", kind="scripted", context=0)
-        self._ledger = Ledger(spec.limits, self.model.context)
+        self._sink = sink
+        self._started = asyncio.get_running_loop().time() - record.seconds
+        self.model: ModelInfo = spec.model_info
+        self._turns = Turns(
+            model=spec.model,
+            limits=spec.limits,
+            sampling=spec.sampling,
+            record=record,
+            emit=self.emit,
+            durable=durable,
+        )
         self._guard = CallGuard(spec.limits)
         self._tools = ToolRegistry(list(spec.tools))
-        self._executor = Executor(
+        caller = Caller(
             run_id=spec.run_id,
             tools=self._tools,
-            limits=spec.limits,
             workspace=spec.workspace,
             emit=self.emit,
-            admit_items=self._guard.admit_items,
+            durable=durable,
+            gate=open_gate,
+            record=record,
+            assume=spec.assume,
         )
-        self._messages: list[Message] = []
+        self._executor = Executor(
+            caller=caller,
+            limits=spec.limits,
+            emit=self.emit,
+            admit_items=self._guard.admit_items,
+            record=record,
+        )
         self.result: Result | None = None
-        self.events: list[Event] = []
+        self.events: list[Event] = list(record.events)
 
     # What the planner sees.
 
@@ -181,39 +159,9 @@ class Run:
         """The steps that are done."""
         return self._executor.results
 
-    async def turn(self, request: TurnRequest, on_part: Callable[[JsonValue], None] | None = None) -> Turn:
+    async def turn(self, request: TurnRequest, on_part: OnPart | None = None) -> Turn:
         """Takes a model turn within the limits."""
-        model = self._spec.model
-        if model is None:
-            raise ModelError("this run has no model; give one with model=... or --model")
-        request = replace(request, sampling=self._spec.sampling)
-        prompt_tokens = await model.count(request)
-        request = self._ledger.fit(request, prompt_tokens)
-        number = self._ledger.usage.turns + 1
-        new = [_message_to_json(m) for m in request.messages[len(self._messages) :]]
-        self.emit(TurnStarted(turn=number, prompt_tokens=prompt_tokens, context=self.model.context, messages=new))
-
-        def on_delta(delta: Delta) -> None:
-            if delta.kind == "part":
-                if on_part is not None:
-                    on_part(json.loads(delta.text))
-                return
-            self.emit(PieceDelta(turn=number, piece=delta.kind, text=delta.text, tokens=delta.tokens))
-
-        turn = await model.turn(request, on_delta)
-        self._ledger.add(turn.usage)
-        self._messages = [*request.messages, turn.message]
-        self.emit(
-            TurnFinished(
-                turn=number,
-                pieces=[_piece_to_json(p) for p in turn.message.pieces],
-                stop=turn.stop,
-                usage=asdict(turn.usage),
-                tokens=list(turn.message.tokens),
-                notes=list(turn.notes),
-            )
-        )
-        return turn
+        return await self._turns.take(request, on_part)
 
     def chose(self, way: Way, reason: str) -> None:
         """Records how the task is gone about."""
@@ -221,6 +169,7 @@ class Run:
 
     def replanned(self, reason: PlanChange, *, failed: Sequence[StepId], added: Sequence[StepId]) -> None:
         """Records that the plan was changed after its results were seen."""
+        kill_point("plan-change")
         self.emit(PlanChanged(reason=reason, failed=list(failed), added=list(added)))
 
     def warn(self, about: str, message: str) -> None:
@@ -230,30 +179,20 @@ class Run:
     # What its owner does with it.
 
     def emit(self, event: Event) -> None:
-        """Records an event."""
+        """Records an event, unless it is in the record already."""
         event = replace(event, at=asyncio.get_running_loop().time() - self._started)
         if not isinstance(event, PieceDelta):
+            if self._record.events and self._record.has(event):
+                return
             self.events.append(event)
-        self._record(event)
+        self._sink(event)
 
     def start(self) -> None:
-        """Records that the run exists."""
-        spec = self._spec
-        self.emit(
-            RunStarted(
-                run_id=spec.run_id,
-                task=spec.task,
-                started=datetime.now(UTC).isoformat(timespec="milliseconds"),
-                model=asdict(self.model),
-                planner=spec.planner_name,
-                tools=[
-                    {"name": t.name, "description": t.description, "parameters": t.parameters, "effect": t.effect}
-                    for t in spec.tools
-                ],
-                limits=asdict(spec.limits),
-                output=spec.output,
-            )
-        )
+        """Records that the run exists, or that it goes on."""
+        self.emit(self._spec.started())
+        if self._record.events and not self._record.strict:
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            self.emit(RunResumed(number=self._record.resumed + 1, started=now))
 
     async def round(self) -> list[StepResult]:
         """Takes one round; sets `result` when it was the last.
@@ -273,10 +212,14 @@ class Run:
             if not timeout.expired():
                 raise
             await self._end("time_limit", message=f"the run reached its limit of {self._spec.limits.time:g} seconds")
+        except Diverged:
+            raise
         except LimitReached as e:
             await self._end(cast("StopReason", e.reason), message=str(e))
         except ModelError as e:
             await self._end("model_error", message=str(e))
+        except JournalError as e:
+            await self._end("journal_error", message=str(e))
         except RunError as e:
             await self._end("tool_error", message=str(e))
         except asyncio.CancelledError:
@@ -307,6 +250,9 @@ class Run:
                     return decision
                 self._add(decision)
         await self._executor.settled()
+        if self._executor.parked:
+            self._pause(self._executor.parked)
+            return None
         if len(self.plan) == known:
             raise LimitReached("the planner gave neither a step nor an answer", reason="no_answer")
         self._offer_read_result()
@@ -365,35 +311,37 @@ class Run:
         self, reason: StopReason, *, output: Any = None, recorded: JsonValue = None, message: str = ""
     ) -> None:
         await self._executor.cancel()
-        usage = self._ledger.usage
-        self.emit(RunFinished(stop_reason=reason, output=recorded, usage=asdict(usage), message=message))
+        self.emit(RunFinished(stop_reason=reason, output=recorded, usage=asdict(self._turns.usage), message=message))
+        self._close(reason, output=output, message=message)
+
+    def _pause(self, waiting: Sequence[str]) -> None:
+        settled = {(e.id, e.item, e.attempt) for e in self.events if isinstance(e, DoubtSettled)}
+        doubts = [e for e in self.events if isinstance(e, InDoubt) and (e.id, e.item, e.attempt) not in settled]
+        run_id = self._spec.run_id
+        reason: Literal["in_doubt", "approval"] = "in_doubt" if doubts else "approval"
+        if doubts:
+            calls = ", ".join(f"{e.tool!r} of step {e.id!r}" for e in doubts)
+            message = (
+                f"the call of {calls} was begun before the run was interrupted, and may have been made; find out, then "
+                f"say so: agentkit resume {run_id} --assume done (or not-done)"
+            )
+        else:
+            message = (
+                f"{', '.join(waiting)} may not be called before a person allows it: agentkit approve {run_id}, "
+                f"then agentkit resume {run_id}"
+            )
+        usage = asdict(self._turns.usage)
+        self.emit(RunPaused(stop_reason=reason, steps=list(waiting), usage=usage, message=message))
+        self._close(reason, message=message)
+
+    def _close(self, reason: StopReason, *, output: Any = None, message: str = "") -> None:
         self.result = Result(
             run_id=self._spec.run_id,
             output=output,
             stop_reason=reason,
-            usage=usage,
+            usage=self._turns.usage,
             plan=self.plan,
             events=self.events,
-            messages=[m for m in self._messages if m.role != "system"],
+            messages=[m for m in self._turns.messages if m.role != "system"],
             message=message,
         )
-
-
-def _piece_to_json(piece: Piece) -> JsonObject:
-    match piece:
-        case Thought():
-            return {"thought": piece.text}
-        case Text():
-            return {"text": piece.text}
-        case ToolCall():
-            return {"call": piece.name, "args": piece.arguments, "id": piece.id}
-
-
-def _message_to_json(message: Message) -> JsonObject:
-    data: JsonObject = asdict(message)
-    if isinstance(message, User):
-        media = data.pop("media")
-        data |= {"media": list(media)} if media else {}
-    if isinstance(message, Assistant):
-        data = {"role": "assistant", "pieces": [_piece_to_json(p) for p in message.pieces]}
-    return data

@@ -43,6 +43,8 @@ class ToolContext:
         self.idempotency_key = idempotency_key
         self.workspace: Path = Path.cwd() if workspace is None else workspace
         self.state: dict[str, Any] = {} if state is None else state
+        self.sandbox: str = ""
+        """How the call was kept apart from this process; empty when it was not."""
         self._on_progress = on_progress
         self._cancelled = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, overload
 
+from agentkit.tools.reconcile import Reconcile
 from agentkit.tools.tool import Effect, FunctionTool, Isolation
 
 __all__ = ["tool"]
@@ -24,6 +25,7 @@ def tool(
     effect: Effect = "once",
     timeout: float | None = None,
     isolation: Isolation | None = None,
+    reconcile: Reconcile | None = None,
 ) -> FunctionTool[P, R]: ...
 @overload
 def tool(
@@ -33,6 +35,7 @@ def tool(
     effect: Effect = "once",
     timeout: float | None = None,
     isolation: Isolation | None = None,
+    reconcile: Reconcile | None = None,
 ) -> Callable[[Callable[P, R]], FunctionTool[P, R]]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -43,6 +46,7 @@ def tool(
     effect: Effect = "once",
     timeout: float | None = None,
     isolation: Isolation | None = None,
+    reconcile: Reconcile | None = None,
 ) -> Any:
     """Returns the function as a tool; it can still be called as the function it was.
 
@@ -61,6 +65,8 @@ def tool(
             own, which is killed at the limit with all it started.
         isolation: ``"thread"`` keeps a sync function with a timeout in this process: at the limit its
             thread is left behind, still running. ``"process"`` asks for a process without a timeout.
+        reconcile: Takes the arguments of a ``"once"`` call that was begun before a crash, and its idempotency key,
+            and returns `agentkit.tools.reconcile.Done`, ``NotDone``, or ``None`` when it can't tell.
 
     Raises:
         agentkit.errors.ToolDefinitionError: It can't be a tool as it is written; the message names the
@@ -87,6 +93,7 @@ def tool(
             effect=effect,
             timeout=timeout,
             isolation=isolation,
+            reconcile=reconcile,
             names=names,
         )
 

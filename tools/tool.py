@@ -17,6 +17,7 @@ from agentkit.tools.arguments import Arguments
 from agentkit.tools.context import ToolContext
 from agentkit.tools.invoke import Call, call_here, within
 from agentkit.tools.process import Target, call_in_process, find_target
+from agentkit.tools.reconcile import Reconcile, Reconciled, ask
 from agentkit.tools.results import Results
 from agentkit.tools.schema import support_typed_dicts
 from agentkit.tools.signature import Signature, define_error, place_of, read_signature, underlying
@@ -83,6 +84,15 @@ class Tool(ABC):
             Exception: Whatever else the tool raised.
         """
 
+    async def reconcile(self, arguments: JsonObject, key: str) -> Reconciled:
+        """Finds out whether a call was made that was begun before a crash; ``None`` when that can't be told.
+
+        Args:
+            arguments: Those of the call.
+            key: The call's idempotency key.
+        """
+        return None
+
     def replace(self, *, name: str | None = None, description: str | None = None) -> Self:
         """Returns the same tool under another name or description."""
         other = copy.copy(self)
@@ -105,6 +115,7 @@ class FunctionTool(Tool, Generic[P, R]):
         timeout: Seconds that one call may take.
         isolation: Where it runs; by default in a process where only that can enforce the timeout of a
             sync function, otherwise in a thread (sync) or on the event loop (async).
+        reconcile: Finds out whether a call was made that was begun before a crash.
         names: Local names that annotations may use.
 
     Raises:
@@ -120,6 +131,7 @@ class FunctionTool(Tool, Generic[P, R]):
         effect: Effect = "once",
         timeout: float | None = None,
         isolation: Isolation | None = None,
+        reconcile: Reconcile | None = None,
         names: Mapping[str, Any] | None = None,
     ) -> None:
         _check_function(function)
@@ -139,6 +151,7 @@ class FunctionTool(Tool, Generic[P, R]):
         self.returns: JsonObject | None = self._results.schema
         self.effect: Effect = effect
         self.timeout: float | None = timeout
+        self._reconcile = reconcile
         self.isolation: Isolation = isolation or self._default_isolation()
         self._target: Target | None = None
         if self.isolation == "process":
@@ -188,6 +201,10 @@ class FunctionTool(Tool, Generic[P, R]):
         except BaseException:
             context.cancel()
             raise
+
+    async def reconcile(self, arguments: JsonObject, key: str) -> Reconciled:
+        """Asks the function that was given for it."""
+        return await ask(self._reconcile, arguments, key)
 
     def call(
         self, values: Mapping[str, Any], *, progress: Callable[[JsonValue], None], context: ToolContext | None = None

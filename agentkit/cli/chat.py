@@ -75,10 +75,10 @@ def _answer(agent: Agent, runner: asyncio.Runner, line: str, history: list[Messa
     from agentkit.cli.follow import Follower, choose_display, print_answer
     from agentkit.trace.text import visible
 
-    follower = Follower(agent, choose_display())
+    follower = Follower(choose_display())
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            result = runner.run(follower.run(line, tuple(history)))
+            result = runner.run(follower.follow(lambda take: agent.run(line, history=tuple(history), on_event=take)))
     except KeyboardInterrupt:
         print("stopped; the chat goes on without this answer", file=sys.stderr)
         return

@@ -7,12 +7,16 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from agentkit.events import (
+    DoubtSettled,
     Event,
+    InDoubt,
     ItemFinished,
     PieceDelta,
     PlanChanged,
     PlannerChosen,
     RunFinished,
+    RunPaused,
+    RunResumed,
     RunStarted,
     StepFinished,
     StepProgress,
@@ -122,7 +126,14 @@ def _lines(event: Event) -> list[tuple[str, str]]:
             return [("note", one_line(f"  plan changed: {change_text(event)}", _SHORT * 2))]
         case Warned():
             return [("warning", f"  warning: {one_line(event.message, _SHORT * 2)}")]
-        case RunFinished():
+        case InDoubt():
+            return [("warning", f"  {one_line(event.id, 40)} {call_text(event.tool, event.args, _SHORT)} is in doubt")]
+        case DoubtSettled():
+            said = f"it was {'' if event.done else 'not '}made, says the {event.by}"
+            return [("note", f"  {one_line(event.id, 40)} {said}")]
+        case RunResumed():
+            return [("head", "going on with the run")]
+        case RunFinished() | RunPaused():
             return [_end(event)]
         case _:
             return []
@@ -151,7 +162,7 @@ def _cost(event: TurnFinished) -> tuple[str, str]:
     return "note", f"  {speed(usage_from_json(event.usage))}"
 
 
-def _end(event: RunFinished) -> tuple[str, str]:
+def _end(event: RunFinished | RunPaused) -> tuple[str, str]:
     usage = usage_from_json(event.usage)
     tokens = f"{usage.prompt_tokens:,} tokens in, {speed(usage)}, " if usage.turns else ""
     cost = f"{tokens}{event.at:.1f} s"

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from agentkit.cli.display import Display, PlainDisplay, SilentDisplay
-from agentkit.events import Event
+from agentkit.events import Event, RunPaused
 from agentkit.trace.text import value_text, visible
 from agentkit.trace.trace import Trace
 
 if TYPE_CHECKING:
-    from agentkit.agent import Agent
-    from agentkit.messages import JsonValue, Message
-    from agentkit.run import Result
+    from agentkit.messages import JsonValue
+    from agentkit.result import Result
 
-__all__ = ["Follower", "choose_display", "print_answer"]
+__all__ = ["Follower", "choose_display", "follow_to_the_end", "print_answer", "say"]
 
 
 class Follower:
@@ -27,8 +28,7 @@ class Follower:
         events: The events so far.
     """
 
-    def __init__(self, agent: Agent, display: Display) -> None:
-        self._agent = agent
+    def __init__(self, display: Display) -> None:
         self._display = display
         self.events: list[Event] = []
 
@@ -37,15 +37,41 @@ class Follower:
         """What has happened so far."""
         return Trace(self.events)
 
-    async def run(self, task: str, history: Sequence[Message] = ()) -> Result:
-        """Runs a task to its end; see `agentkit.Agent.run`."""
+    async def follow(self, run: Callable[[Callable[[Event], None]], Awaitable[Result]]) -> Result:
+        """Follows a run to its end.
+
+        Args:
+            run: Starts the run with a function that takes its events, such as ``partial(agent.run, task)``.
+        """
         with self._display:
-            return await self._agent.run(task, history=history, on_event=self._take)
+            return await run(self._take)
 
     def _take(self, event: Event) -> None:
         if event.kind != "piece_delta":
             self.events.append(event)
         self._display.show(event)
+
+
+def follow_to_the_end(agent: Callable[[Callable[[Event], None]], Awaitable[Result]], *, as_json: bool) -> int:
+    """Follows a run, prints its answer to stdout, and returns the exit code.
+
+    Args:
+        agent: Starts the run with a function that takes its events.
+        as_json: Whether to print one JSON object instead of the answer.
+    """
+    follower = Follower(choose_display(quiet=as_json))
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # what tools print must not end up in the answer
+            asyncio.run(follower.follow(agent))
+    except KeyboardInterrupt:
+        _say_what_is_kept(follower.trace)
+        return 130
+    trace = follower.trace
+    if as_json:
+        print(json.dumps(trace.to_json(), ensure_ascii=False), flush=True)
+    elif trace.stop_reason == "answer":
+        print_answer(trace.output)
+    return _exit_code(trace)
 
 
 def choose_display(*, quiet: bool = False) -> Display:
@@ -68,3 +94,35 @@ def print_answer(output: JsonValue) -> None:
     """Prints an answer to stdout: text as it is, everything else as indented JSON."""
     shown = value_text(output) if isinstance(output, str) else json.dumps(output, indent=2, ensure_ascii=False)
     print(visible(shown), flush=True)
+
+
+def _exit_code(trace: Trace) -> int:
+    end = trace.end
+    if end is not None and end.stop_reason == "answer":
+        return 0
+    say(end.message if end is not None else "the run has no end")
+    if isinstance(end, RunPaused):
+        return 3
+    say(_what_now(trace))
+    return 130 if end is not None and end.stop_reason == "cancelled" else 1
+
+
+def _say_what_is_kept(trace: Trace) -> None:
+    from agentkit.trace.text import counted
+
+    if not trace.run_id:
+        say("interrupted before the run began; nothing was done")
+        return
+    done = [counted(len(trace.turns), "turn")] if trace.turns else []
+    done.append(counted(sum(s.ok is not None for s in trace.steps), "finished call"))
+    say(f"interrupted; run {trace.run_id} is kept, with {' and '.join(done)}")
+    say(_what_now(trace))
+
+
+def _what_now(trace: Trace) -> str:
+    return f"look at it with: agentkit trace {trace.run_id} --print; go on with: agentkit resume {trace.run_id}"
+
+
+def say(message: str) -> None:
+    """Prints a message to stderr."""
+    print(visible(message), file=sys.stderr, flush=True)

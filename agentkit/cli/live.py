@@ -19,6 +19,8 @@ from agentkit.events import (
     ItemFinished,
     PieceDelta,
     RunFinished,
+    RunPaused,
+    RunResumed,
     StepFinished,
     StepProgress,
     StepStarted,
@@ -90,7 +92,7 @@ class LiveDisplay:
                 return  # it is drawn, a line for each would push everything else away
             case StepFinished():
                 self._running = tuple(c for c in self._running if c.step != event.id)
-            case RunFinished():
+            case RunFinished() | RunPaused() | RunResumed():
                 self._turn, self._running = None, ()
             case _:
                 pass

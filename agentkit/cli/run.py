@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +14,9 @@ from agentkit.errors import SchemaError
 
 if TYPE_CHECKING:
     from agentkit.agent import Agent
+    from agentkit.messages import JsonObject
     from agentkit.task import Task
     from agentkit.task_steps import PlannerName
-    from agentkit.trace import Trace
 
 __all__ = ["build_agent", "parse_inputs", "run"]
 
@@ -42,48 +40,43 @@ def run(
 
     File tools work in the folder of the task file. A plan is a task file too (see 'agentkit plan').
     """
-    from agentkit.cli.follow import Follower, choose_display, print_answer
+    from agentkit.cli.follow import follow_to_the_end
     from agentkit.task import read_task
 
-    variables = parse_inputs(given)
-    with contextlib.redirect_stdout(sys.stderr):  # what tools print must not end up in the answer
-        task = read_task(task_file, variables)
+    with contextlib.redirect_stdout(sys.stderr):  # what a tool's module prints must not end up in the answer
+        task = read_task(task_file, parse_inputs(given))
         if planner is not None:
             task = replace(task, planner=planner, given=None)
-        follower = Follower(build_agent(task, model=model, seed=seed), choose_display(quiet=as_json))
-        try:
-            asyncio.run(follower.run(task.task))
-        except KeyboardInterrupt:
-            _say_what_is_kept(follower.trace)
-            return 130
-        except SchemaError as error:  # what a model's grammars can't enforce is found out when they are made
-            raise task.error_from(error) from None
-    trace = follower.trace
-    if as_json:
-        print(json.dumps(trace.to_json(), ensure_ascii=False), flush=True)
-    elif trace.stop_reason == "answer":
-        print_answer(trace.output)
-    return _exit_code(trace)
+        options: JsonObject = {"inputs": parse_inputs(given), "model": model, "planner": planner, "seed": seed}
+        agent = build_agent(task, model=model, seed=seed, source={"task_file": str(task_file.resolve())} | options)
+    try:
+        return follow_to_the_end(lambda take: agent.run(task.task, on_event=take), as_json=as_json)
+    except SchemaError as error:  # what a model's grammars can't enforce is found out when they are made
+        raise task.error_from(error) from None
 
 
-def build_agent(task: Task, *, model: str | None = None, seed: int | None = None) -> Agent:
+def build_agent(
+    task: Task, *, model: str | None = None, seed: int | None = None, source: JsonObject | None = None
+) -> Agent:
     """Returns the agent that a task file describes.
 
     Args:
         task: The task.
         model: Used instead of the file's model.
         seed: Makes the model's choices repeatable.
+        source: What the run is started from; see `agentkit.events.RunStarted`.
 
     Raises:
         agentkit.errors.UsageError: A tool does not fit, the plan has an error, or the config file is wrong.
     """
+    from agentkit.cli.follow import say
     from agentkit.plan_check import diagnose, refuse_errors
 
     tools = task.load_tools()
     diagnostics = diagnose(task, tools)
     for diagnostic in diagnostics:
         if diagnostic.severity == "warning":
-            _say(str(diagnostic))
+            say(str(diagnostic))
     refuse_errors(diagnostics)
     from agentkit.agent import Agent
     from agentkit.model_backend.base import Sampling
@@ -99,6 +92,7 @@ def build_agent(task: Task, *, model: str | None = None, seed: int | None = None
         thinking=task.thinking or 0,
         sampling=Sampling(seed=seed),
         workspace=task.workspace,
+        source=source,
     )
 
 
@@ -115,30 +109,3 @@ def parse_inputs(given: tuple[str, ...]) -> dict[str, str]:
             raise click.UsageError(f"--set {item!r}: write KEY=VALUE, such as --set currency=EUR")
         found[name] = value
     return found
-
-
-def _exit_code(trace: Trace) -> int:
-    end = trace.end
-    if end is None or end.stop_reason != "answer":
-        _say(end.message if end is not None else "the run has no end")
-        _say(f"look at it with: agentkit trace {trace.run_id} --print")
-        return 130 if end is not None and end.stop_reason == "cancelled" else 1
-    return 0
-
-
-def _say_what_is_kept(trace: Trace) -> None:
-    from agentkit.trace.text import counted
-
-    if not trace.run_id:
-        _say("interrupted before the run began; nothing was done")
-        return
-    done = [counted(len(trace.turns), "turn")] if trace.turns else []
-    done.append(counted(sum(s.ok is not None for s in trace.steps), "finished call"))
-    _say(f"interrupted; run {trace.run_id} is kept, with {' and '.join(done)}")
-    _say(f"look at it with: agentkit trace {trace.run_id} --print")
-
-
-def _say(message: str) -> None:
-    from agentkit.trace.text import visible
-
-    print(visible(message), file=sys.stderr, flush=True)

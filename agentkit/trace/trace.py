@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentkit.errors import JournalError, UsageError
-from agentkit.events import Event, RunFinished, RunStarted, Warned
+from agentkit.events import Event, RunFinished, RunPaused, RunResumed, RunStarted, Warned
 from agentkit.messages import JsonObject, JsonValue, Usage
 from agentkit.trace.spans import Span, StepSpan, TurnSpan, spans, usage_from_json
 
@@ -55,9 +55,10 @@ class Trace:
         return next((e for e in self.events if isinstance(e, RunStarted)), None)
 
     @cached_property
-    def end(self) -> RunFinished | None:
-        """The last event; ``None`` while the run goes on, or when it was killed."""
-        return next((e for e in reversed(self.events) if isinstance(e, RunFinished)), None)
+    def end(self) -> RunFinished | RunPaused | None:
+        """How the run ended or paused last; ``None`` while it goes on, or when it was killed."""
+        last = next((e for e in reversed(self.events) if isinstance(e, RunFinished | RunPaused | RunResumed)), None)
+        return None if isinstance(last, RunResumed) else last
 
     @property
     def run_id(self) -> str:

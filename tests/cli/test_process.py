@@ -45,7 +45,7 @@ def test_ctrl_c_ends_a_slow_tool_and_says_what_is_kept(write_task: WriteTask) ->
     assert err.decode().splitlines()[-3:] == [
         f"cancelled after {trace.seconds:.1f} s",
         f"interrupted; run {trace.run_id} is kept, with 1 finished call",
-        f"look at it with: agentkit trace {trace.run_id} --print",
+        f"look at it with: agentkit trace {trace.run_id} --print; go on with: agentkit resume {trace.run_id}",
     ]
     assert trace.stop_reason == "cancelled"
     assert [s.value for s in trace.steps] == [3, None]

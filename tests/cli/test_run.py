@@ -71,7 +71,7 @@ def test_a_failed_step_is_exit_code_1_and_says_where_to_look(cli: Cli, write_tas
     assert "  then failed: not run, because step 'bad' failed" in done.err.splitlines()
     assert done.err.splitlines()[-2:] == [
         "step 'bad' (fail) failed: ValueError: because",
-        f"look at it with: agentkit trace {Trace.load().run_id} --print",
+        f"look at it with: agentkit trace {(run_id := Trace.load().run_id)} --print; go on with: agentkit resume {run_id}",
     ]
 
 

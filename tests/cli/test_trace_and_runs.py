@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agentkit.events import RunStarted
-from agentkit.journal import Journal
+from agentkit.journal import SqliteJournal
 from agentkit.paths import runs_folder
 from tests.cli.conftest import Cli
 
@@ -20,7 +20,7 @@ FAIL = "{id: bad, tool: fail, args: {why: because}}"
 
 def start_a_run(run_id: str, task: str) -> None:
     """Leaves the file of a run that was killed right after it began."""
-    journal = Journal(runs_folder() / f"{run_id}.sqlite")
+    journal = SqliteJournal(runs_folder() / f"{run_id}.sqlite")
     model = {"name": "starter"}
     journal.append(RunStarted(run_id=run_id, task=task, started="", model=model, planner="loop", tools=[], limits={}))
     journal.close()

@@ -49,7 +49,7 @@ def plan(*steps: tuple[str, Any], end: str = "answer", first: int = 1) -> list[J
 
 def run(turns: list[Any], task: str = "How many people?", **options: Any) -> tuple[Result, ScriptedModel]:
     model = ScriptedModel(turns)
-    result = run_simulated(Agent(model, [size, add, note], planner="graph", **options).run(task))
+    result = run_simulated(Agent(model, [size, add, note], planner="graph", record=False, **options).run(task))
     model.assert_complete()
     return result, model
 
@@ -153,7 +153,7 @@ def test_tools_named_like_the_ends_of_a_plan_can_be_called() -> None:
 
     lines = plan(("answer", {"question": "why"}), end="answer_now")
     model = ScriptedModel([ScriptedParts(parts=lines), "Because."])
-    assert Agent(model, [answer], planner="graph").run_sync("Why?").output == "Because."
+    assert Agent(model, [answer], planner="graph", record=False).run_sync("Why?").output == "Because."
 
 
 SPECS = [
@@ -205,7 +205,7 @@ def test_a_servers_plan_that_does_not_fit_is_asked_for_once_more(bad: str) -> No
 
 def test_a_servers_plan_that_does_not_fit_twice_ends_the_run() -> None:
     model = Server(["{}", "{}"])
-    result = Agent(model, [size, add], planner="graph").run_sync("How many?")
+    result = Agent(model, [size, add], planner="graph", record=False).run_sync("How many?")
     assert result.stop_reason == "no_answer"
     assert "does not fit, twice" in result.message
 
@@ -213,7 +213,7 @@ def test_a_servers_plan_that_does_not_fit_twice_ends_the_run() -> None:
 def test_cancelling_while_a_plan_is_written_leaves_nothing_running() -> None:
     async def main() -> set[str]:
         model = ScriptedModel([ScriptedParts(parts=SUM, seconds=5)])
-        going = asyncio.create_task(Agent(model, [size, add, note], planner="graph").run("How many?"))
+        going = asyncio.create_task(Agent(model, [size, add, note], planner="graph", record=False).run("How many?"))
         await asyncio.sleep(11)
         going.cancel()
         await asyncio.gather(going, return_exceptions=True)
@@ -234,7 +234,7 @@ def test_of_many_tools_the_plan_may_call_those_that_the_task_seems_to_need() -> 
     many = [*(named(f"other_{i}") for i in range(199)), size]
     parts = ScriptedParts(parts=plan(("size", {"city": "Rome"})))
     model = ScriptedModel([parts, "4,000"])
-    result = run_simulated(Agent(model, many, planner="graph").run("What is the size of the city Rome?"))
+    result = run_simulated(Agent(model, many, planner="graph", record=False).run("What is the size of the city Rome?"))
     assert result.output == "4,000"
     (system, *_) = model.requests[0].messages
     assert isinstance(system, System)
@@ -245,7 +245,7 @@ def test_of_many_tools_the_plan_may_call_those_that_the_task_seems_to_need() -> 
 def test_a_model_that_was_not_trained_to_think_first_lists_what_is_asked_for() -> None:
     parts: list[JsonValue] = [{"asked_for": ["the people of Rome"]}, *plan(("size", {"city": "Rome"}))]
     model = ScriptedModel([ScriptedParts(parts=parts), "4,000"], thinks=False)
-    result = run_simulated(Agent(model, [size], planner="graph").run("How many people?"))
+    result = run_simulated(Agent(model, [size], planner="graph", record=False).run("How many people?"))
     assert result.output == "4,000"
     assert [s.id for s in result.plan] == ["s1"]
     written = asyncio.run(write_plan(ScriptedModel([ScriptedParts(parts=parts)], thinks=False), "How many?", SPECS))

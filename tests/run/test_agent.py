@@ -76,7 +76,7 @@ def test_several_calls_of_one_turn_run_at_the_same_time() -> None:
     model = ScriptedModel([[call("wait", seconds=3.0), call("wait", seconds=2.0)], "Done."])
 
     async def main() -> tuple[Result, float]:
-        result = await Agent(model, [wait]).run("Wait twice")
+        result = await Agent(model, [wait], record=False).run("Wait twice")
         return result, asyncio.get_running_loop().time()
 
     result, seconds = run_simulated(main())
@@ -89,7 +89,7 @@ def test_no_more_calls_run_at_once_than_the_limit_allows() -> None:
     calls = [call("wait", seconds=1.0 + i / 1000) for i in range(6)]
 
     async def main() -> float:
-        await Agent(ScriptedModel([calls, "Done."]), [wait], limits=Limits(parallel=2)).run("Wait")
+        await Agent(ScriptedModel([calls, "Done."]), [wait], limits=Limits(parallel=2), record=False).run("Wait")
         return asyncio.get_running_loop().time()
 
     assert run_simulated(main()) == pytest.approx(3.0, abs=0.1)
@@ -213,7 +213,7 @@ def test_a_prompt_that_does_not_fit_stops_the_run_before_the_turn() -> None:
 
 def test_the_limit_on_time_stops_a_slow_tool_and_a_slow_model() -> None:
     async def main(model: ScriptedModel) -> tuple[Result, float]:
-        result = await Agent(model, [wait], limits=Limits(time=5)).run("Wait")
+        result = await Agent(model, [wait], limits=Limits(time=5), record=False).run("Wait")
         return result, asyncio.get_running_loop().time()
 
     for model in (ScriptedModel([call("wait", seconds=60.0)]), ScriptedModel(["Late."], seconds=60)):
@@ -432,7 +432,7 @@ def test_several_runs_of_one_agent_go_on_at_the_same_time() -> None:
         return last.text if last.role == "user" else ""
 
     async def main() -> list[Result]:
-        agent = Agent(ScriptedModel([answer] * 8, seconds=1))
+        agent = Agent(ScriptedModel([answer] * 8, seconds=1), record=False)
         return await asyncio.gather(*(agent.run(f"task {i}") for i in range(8)))
 
     results = run_simulated(main())

@@ -104,7 +104,7 @@ def test_items_and_other_steps_share_the_limit_on_parallel_calls() -> None:
     assert seconds == pytest.approx(32, abs=1)  # 220 / 7 = 31.4
 
 
-def test_a_thousand_items_run_at_most_a_few_at_a_time_and_leave_one_event_each() -> None:
+def test_a_thousand_items_run_at_most_a_few_at_a_time_and_leave_two_events_each() -> None:
     tools = Tools()
     result, seconds = run(
         tools, step("rows", "give", value=list(range(1000))), step("s", "work", "$rows", x="$item"), parallel=8
@@ -113,7 +113,7 @@ def test_a_thousand_items_run_at_most_a_few_at_a_time_and_leave_one_event_each()
     assert tools.most == 8
     assert seconds == pytest.approx(125)
     assert len(of(result, ItemFinished)) == 1000
-    assert len(result.events) == 1000 + 2 * 3 + 2
+    assert len(result.events) == 2 * 1000 + 2 * 3 + 2
     (span,) = [s for s in result.trace.steps if s.id == "s"]
     assert (span.items, span.items_done, span.failed_items, span.calls) == (1000, 1000, {}, 1000)
 

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentkit.errors import JournalError
-from agentkit.events import EVENT_TYPES, Event, StepFinished, Warned, event_from_json, event_to_json
-from agentkit.journal import Journal, read_events
+from agentkit.event_json import EVENT_TYPES, event_from_json, event_to_json
+from agentkit.events import Event, StepFinished, Warned
+from agentkit.journal import SqliteJournal, read_events
 
 
 def warned(n: int) -> Warned:
@@ -20,7 +21,7 @@ def warned(n: int) -> Warned:
 
 
 def test_events_come_back_in_the_order_they_were_appended(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "run.sqlite")
+    journal = SqliteJournal(tmp_path / "run.sqlite")
     for n in range(500):
         journal.append(warned(n))
     journal.close()
@@ -28,7 +29,7 @@ def test_events_come_back_in_the_order_they_were_appended(tmp_path: Path) -> Non
 
 
 def test_what_was_flushed_can_be_read_while_the_journal_is_open(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "run.sqlite")
+    journal = SqliteJournal(tmp_path / "run.sqlite")
     journal.append(warned(1))
     journal.flush().result(timeout=10)
     assert read_events(journal.path)[0] == [warned(1)]
@@ -39,12 +40,12 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
     path = tmp_path / "run.sqlite"
     path.write_text("mine")
     with pytest.raises(JournalError, match="can't create the run file"):
-        Journal(path)
+        SqliteJournal(path)
     assert path.read_text() == "mine"
 
 
 def test_a_full_disk_is_told_and_does_not_stop_the_appending_side(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "run.sqlite")
+    journal = SqliteJournal(tmp_path / "run.sqlite")
     journal.append(warned(1))
     journal.flush().result(timeout=10)
     lock = sqlite3.connect(journal.path, isolation_level=None, timeout=0.1)
@@ -58,14 +59,14 @@ def test_a_full_disk_is_told_and_does_not_stop_the_appending_side(tmp_path: Path
 
 
 def test_closing_twice_is_allowed_and_leaves_no_thread(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "run.sqlite")
+    journal = SqliteJournal(tmp_path / "run.sqlite")
     journal.close()
     journal.close()
     assert not [t for t in threading.enumerate() if t.name.startswith("journal")]
 
 
 def test_a_damaged_row_and_an_unknown_kind_are_left_out_and_told(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "run.sqlite")
+    journal = SqliteJournal(tmp_path / "run.sqlite")
     journal.append(warned(1))
     journal.close()
     with sqlite3.connect(journal.path) as db:

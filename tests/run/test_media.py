@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from agentkit import Agent, ScriptedModel
-from agentkit.events import TurnStarted, event_from_json, event_to_json
+from agentkit.event_json import event_from_json, event_to_json
+from agentkit.events import TurnStarted
 from agentkit.messages import Media, Message, User
 
 

@@ -19,7 +19,7 @@ from agentkit.events import (
     TurnStarted,
     Warned,
 )
-from agentkit.journal import Journal
+from agentkit.journal import SqliteJournal
 from agentkit.paths import runs_folder
 
 
@@ -38,7 +38,7 @@ def write_run() -> Callable[..., Path]:
 
     def write(events: list[Event], run_id: str = "20261124-060000-ab12") -> Path:
         path = runs_folder() / f"{run_id}.sqlite"
-        journal = Journal(path)
+        journal = SqliteJournal(path)
         for event in events:
             journal.append(event)
         journal.close()

@@ -12,7 +12,7 @@ import pytest
 
 from agentkit.errors import UsageError
 from agentkit.events import Event, PieceDelta, TurnStarted
-from agentkit.journal import Journal
+from agentkit.journal import SqliteJournal
 from agentkit.paths import runs_folder
 from agentkit.trace import Trace
 from agentkit.trace.runs import summarize
@@ -80,7 +80,7 @@ def test_a_run_that_is_not_there_is_a_usage_error(name: str, part: str, events: 
 
 
 def test_a_run_can_be_read_while_it_is_written(events: list[Event]) -> None:
-    journal = Journal(runs_folder() / f"{ID}.sqlite")
+    journal = SqliteJournal(runs_folder() / f"{ID}.sqlite")
     try:
         for count, event in enumerate(events, 1):
             journal.append(event)

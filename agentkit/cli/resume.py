@@ -1,0 +1,74 @@
+"""``agentkit resume``: goes on with a run that was interrupted, or that waited for a person."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from agentkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from agentkit.agent import Agent
+    from agentkit.calls import Assume
+
+__all__ = ["agent_of", "resume"]
+
+
+@click.command(short_help="Go on with a run that was interrupted, the latest by default.")
+@click.argument("run", required=False)
+@click.option(
+    "--assume",
+    type=click.Choice(["done", "not-done"]),
+    help="Whether calls were made that a crash left in doubt.",
+)
+@click.option("--force", is_flag=True, help="Go on though the task, its tools or its plan are not what they were.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the answer.")
+def resume(run: str | None, assume: Assume | None, force: bool, as_json: bool) -> int:
+    """Go on with a run that was interrupted, stopped by a limit, or that waited for a person.
+
+    Model turns that were taken are not taken again, and calls that have a result are not made again. A call that was
+    begun and has no result is made again under the same key, except by a tool with the effect "once": then the run
+    ends with exit code 3, and --assume says what is the case.
+
+    RUN is a run's id or the beginning of one, or the path of a run file.
+    """
+    from agentkit.cli.follow import follow_to_the_end
+    from agentkit.trace.runs import find_run
+
+    path = find_run(run)
+    agent = agent_of(path)
+    return follow_to_the_end(
+        lambda take: agent.resume(path, assume=assume, force=force, on_event=take), as_json=as_json
+    )
+
+
+def agent_of(path: Path) -> Agent:
+    """Returns the agent that a run was started with, from its task file.
+
+    Args:
+        path: The run's file.
+
+    Raises:
+        agentkit.errors.UsageError: A program started it, or its task file is gone or wrong.
+    """
+    from agentkit.cli.run import build_agent
+    from agentkit.task import read_task
+    from agentkit.trace.trace import Trace
+
+    start = Trace.load(path).start
+    source = start.source if start is not None else {}
+    if "task_file" not in source:
+        raise UsageError(
+            f"run {path.stem!r} was started by a program and not by a task file; go on with it there: "
+            f"Agent(...).resume({path.stem!r})"
+        )
+    with contextlib.redirect_stdout(sys.stderr):  # what a tool's module prints must not end up in the answer
+        task = read_task(Path(source["task_file"]), source["inputs"])
+        if source["planner"] is not None:
+            task = replace(task, planner=source["planner"], given=None)
+        return build_agent(task, model=source["model"], seed=source["seed"], source=source)
