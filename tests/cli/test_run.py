@@ -69,9 +69,10 @@ def test_a_failed_step_is_exit_code_1_and_says_where_to_look(cli: Cli, write_tas
     done = cli("run", write_task(ADD, FAIL, AFTER))
     assert (done.code, done.out) == (1, "")
     assert "  then failed: not run, because step 'bad' failed" in done.err.splitlines()
+    run_id = Trace.load().run_id
     assert done.err.splitlines()[-2:] == [
         "step 'bad' (fail) failed: ValueError: because",
-        f"look at it with: agentkit trace {(run_id := Trace.load().run_id)} --print; go on with: agentkit resume {run_id}",
+        f"look at it with: agentkit trace {run_id} --print; go on with: agentkit resume {run_id}",
     ]
 
 
