@@ -214,7 +214,7 @@ class Agent:
         path = find_run(run)
         journal = SqliteJournal(path, resume=True, durability=self._durability)
         try:
-            record = Record(_whole(path))
+            record = Record(_whole(path), forced=force)
             assert record.start is not None
             history = [message_from_json(m) for m in record.start.history]
             spec = await self._spec(record.start.run_id, record.start.task, history, assume=assume)

@@ -341,6 +341,17 @@ def test_an_agent_that_is_not_what_it_was_is_refused_with_the_differences() -> N
     assert resumed(agent, run_id, force=True, assume="done").ok
 
 
+def test_a_prompt_that_tells_of_changed_tools_does_not_keep_a_forced_run_from_going_on() -> None:
+    parts = ScriptedParts(parts=PLAN)
+    whole = Agent(ScriptedModel([parts, "Paid."]), TOOLS, planner="graph").run_sync("Pay")
+    cut(list(whole.events)[:-3], whole.run_id)
+    changed: list[Any] = [look.replace(description="Look up."), order, pay]
+    agent = Agent(ScriptedModel(["Paid."]), changed, planner="graph")
+    with pytest.raises(RunChanged):
+        resumed(agent, whole.run_id)
+    assert resumed(agent, whole.run_id, force=True).output == "Paid."
+
+
 def test_a_plan_that_is_not_what_it_was_is_refused_with_the_differences() -> None:
     tools: list[Any] = [give, order, count]
     whole = Agent(None, tools, planner=steps()).run_sync("Order all")
