@@ -64,6 +64,10 @@ _log_callback = lib.llama_log_callback(_keep_log)
 lib.llama_log_set(_log_callback, ctypes.c_void_p(0))
 lib.llama_backend_init()
 
+_COMPILED_FOR_AMX = b"AMX_INT8 = 1" in lib.llama_print_system_info()
+"""GCC before 12.4 and 13.3 throws away what configures the tiles of AMX (its bug 114098), so that the first decode is an illegal
+instruction. Which compiler built llama.cpp can't be seen, and without AMX a prompt takes only a sixth longer."""
+
 
 def recent_log() -> list[str]:
     """Returns llama.cpp's latest warnings and errors, oldest first, and forgets them."""
@@ -90,6 +94,7 @@ class Model:
         params = lib.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
         params.vocab_only = vocabulary_only
+        params.use_extra_bufts = not _COMPILED_FOR_AMX
         self.pointer: Any = lib.llama_model_load_from_file(os.fsencode(path), params)
         if not self.pointer:
             raise ModelUnavailable(f"{str(path)!r} can't be loaded: {_reason(recent_log())}")
