@@ -65,8 +65,8 @@ lib.llama_log_set(_log_callback, ctypes.c_void_p(0))
 lib.llama_backend_init()
 
 _COMPILED_FOR_AMX = b"AMX_INT8 = 1" in lib.llama_print_system_info()
-"""GCC before 12.4 and 13.3 throws away what configures the tiles of AMX (its bug 114098), so that the first decode is an illegal
-instruction. Which compiler built llama.cpp can't be seen, and without AMX a prompt takes only a sixth longer."""
+"""GCC before 12.4 and 13.3 throws away what configures the tiles of AMX (its bug 114098), so that the first decode is
+an illegal instruction. Which compiler built llama.cpp can't be seen; without AMX, a prompt takes a sixth longer."""
 
 
 def recent_log() -> list[str]:
