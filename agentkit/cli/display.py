@@ -27,7 +27,7 @@ from agentkit.events import (
 )
 from agentkit.messages import JsonValue, Usage
 from agentkit.trace.spans import usage_from_json
-from agentkit.trace.text import call_text, change_text, counted, one_line, value_text
+from agentkit.trace.text import call_text, change_text, counted, one_line, plan_text, value_text
 
 __all__ = ["Display", "Lines", "PlainDisplay", "SilentDisplay", "speed"]
 
@@ -155,7 +155,12 @@ def _short(value: JsonValue) -> str:
 
 
 def _prose(event: TurnFinished, kind: str) -> list[tuple[str, str]]:
-    return [(kind, f"  {kind}: {one_line(str(p[kind]), _SHORT * 3)}") for p in event.pieces if p.get(kind)]
+    return [(kind, f"  {_labelled(str(p[kind]), kind)}") for p in event.pieces if p.get(kind)]
+
+
+def _labelled(text: str, kind: str) -> str:
+    plan = plan_text(text) if kind == "text" else None
+    return f"{kind}: {one_line(text, _SHORT * 3)}" if plan is None else f"plan: {one_line(plan, _SHORT)}"
 
 
 def _cost(event: TurnFinished) -> tuple[str, str]:

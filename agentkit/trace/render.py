@@ -13,7 +13,7 @@ from rich.tree import Tree
 from agentkit.events import PlanChanged, PlannerChosen, Warned
 from agentkit.messages import JsonObject, Usage
 from agentkit.trace.spans import StepSpan, TurnSpan
-from agentkit.trace.text import call_text, change_text, counted, one_line, shorten, value_text, visible
+from agentkit.trace.text import call_text, change_text, counted, one_line, plan_text, shorten, value_text, visible
 
 if TYPE_CHECKING:
     from agentkit.trace.trace import Trace
@@ -126,7 +126,8 @@ def _pieces(branch: Tree, span: TurnSpan, trace: Trace) -> None:
         elif "text" in piece:
             if str(piece["text"]).strip() == trace.output:  # shown as the answer
                 continue
-            branch.add(_line("text", str(piece["text"]), _PROSE))
+            plan = plan_text(str(piece["text"]))
+            branch.add(_line("text", str(piece["text"]), _PROSE) if plan is None else _line("plan", plan, _PROSE))
         elif "unfinished_call" in piece:
             branch.add(_line("call", str(piece["unfinished_call"]), _CALL, "yellow"))
         elif (step := next((s for s in steps if _is_of(s, piece)), None)) is not None:

@@ -7,9 +7,9 @@ import unicodedata
 from typing import Any
 
 from agentkit.events import PlanChanged
-from agentkit.messages import JsonObject, JsonValue
+from agentkit.messages import JsonObject, JsonValue, is_array, is_object
 
-__all__ = ["call_text", "change_text", "counted", "one_line", "shorten", "value_text", "visible"]
+__all__ = ["call_text", "change_text", "counted", "one_line", "plan_text", "shorten", "value_text", "visible"]
 
 _JOINERS = "\u200c\u200d"
 """Format characters that ordinary text needs: they join letters and emoji."""
@@ -38,6 +38,26 @@ def change_text(change: PlanChanged) -> str:
     """Returns why and how a plan was changed, in words."""
     why = f"{', '.join(change.failed)} failed" if change.failed else "the results were looked at"
     return f"{why}; added {', '.join(change.added) or 'nothing'}"
+
+
+def plan_text(text: str) -> str | None:
+    """Returns what a model wrote to its planner, and not to the user, in words; ``None`` for any other text.
+
+    That is a plan, line by line, or an outline as one list; the steps that come of it are shown on their own.
+
+    Example:
+        >>> plan_text('[{"purpose": "load the table", "tool": "load_csv"}, {"purpose": "add up", "tool": "total"}]')
+        'load_csv, total'
+        >>> plan_text("All done.")
+    """
+    try:
+        values = [json.loads(line) for line in text.splitlines() if line.strip()]
+    except ValueError:
+        return None
+    if len(values) == 1 and is_array(values[0]):
+        values = values[0]
+    tools = [v["tool"] for v in values if is_object(v) and isinstance(v.get("tool"), str)]
+    return ", ".join(tools) if tools else None
 
 
 def one_line(text: str, limit: int) -> str:

@@ -25,6 +25,7 @@ from agentkit.events import (
 )
 from agentkit.messages import JsonValue
 from agentkit.trace import Trace
+from agentkit.trace.text import plan_text
 
 Show = Callable[..., str]
 GOLDEN = Path(__file__).parent / "golden"
@@ -213,3 +214,9 @@ def test_long_texts_are_cut_and_say_how_much_is_left_out(events: list[Event], sh
 def test_every_answer_is_shown(output: JsonValue, text: str, shown: Show) -> None:
     found = shown(Trace([RunFinished(stop_reason="answer", output=output, usage={})]))
     assert lines(found)[1:3] == ["└── answer", f"    └── {text}".rstrip()]
+
+
+def test_a_plan_that_a_model_wrote_is_shown_as_the_tools_it_names() -> None:
+    assert plan_text('{"id": "s1", "tool": "load"}\n{"path": "a"}\n{"id": "s2", "tool": "answer"}') == "load, answer"
+    for text in ("All done.", '{"total": 5}', "[1, 2]", "", "3\n4", '{"tool": 5}'):
+        assert plan_text(text) is None
