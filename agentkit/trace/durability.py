@@ -36,6 +36,8 @@ def journal_state(span: StepSpan | ItemSpan | TurnSpan, tree: RunTree) -> str:
     if ok is None:
         begun = isinstance(span, TurnSpan) or span.attempts > 0
         return "intent" if begun else "planned"
+    if isinstance(span, StepSpan) and not span.attempts:
+        return "not called"
     if any(span.end is not None and span.end <= r.at for r in _resumes(tree)):
         return "kept"
     return "done" if ok else "failed"
@@ -79,6 +81,7 @@ _WORDS = {
     "intent": "it was begun, and has no result on disk",
     "done": "the result is on disk",
     "failed": "that it failed is on disk",
+    "not called": "something that it needs failed, or it was denied",
     "kept": "done before the run was resumed, and taken from disk after",
     "in doubt": "it was begun, and nobody knows whether it was done",
 }

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from agentkit.events import PlanChanged, PlannerChosen, RunFinished, RunPaused, RunResumed, Warned
 from agentkit.messages import JsonValue, Usage, is_object
 from agentkit.trace.spans import ItemSpan, StepSpan, TurnSpan, Wait
-from agentkit.trace.text import call_text, change_text, counted, one_line, value_text
+from agentkit.trace.text import call_text, change_text, counted, one_line, plan_text, value_text
 from agentkit.trace.tree import Node, RunTree
 
 __all__ = ["Bar", "Facts", "Role", "facts", "run_state", "seconds_text", "size_of"]
@@ -148,7 +148,8 @@ def _piece(node: Node, tree: RunTree, now: float | None) -> Facts:
     if size := size_of(piece):
         return Facts(label=node.kind, note=f"{size:,} characters")
     text = next((str(piece[k]) for k in ("thought", "text") if k in piece), value_text(piece))
-    return Facts(label=node.kind, note=one_line(text, _LONG))
+    plan = plan_text(text) if node.kind == "text" else None
+    return Facts(label=node.kind if plan is None else "plan", note=one_line(plan or text, _LONG))
 
 
 def _call(node: Node, tree: RunTree, now: float | None) -> Facts:
