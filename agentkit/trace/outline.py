@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import cache
 
 from agentkit.trace.critical import critical_path, needs
 from agentkit.trace.facts import Facts, facts
@@ -153,19 +154,9 @@ class Outline:
         """All rows that fit what is looked for, folded ones too."""
         state = (self.query, self.tree.count)
         if state != self._matches_of:
-            known: dict[str, Collection[str]] = {}
-            stored = None
-            if self.stored is not None:
-                find = self.stored
-
-                def stored(word: str) -> Collection[str]:
-                    if word not in known:
-                        known[word] = find(word)
-                    return known[word]
-
-            self._matches = (
-                [n for n in self.tree.root.walk() if self.query.fits(n, self.facts(n), stored)] if self.query else []
-            )
+            stored = cache(self.stored) if self.stored is not None else None
+            nodes = self.tree.root.walk() if self.query else ()
+            self._matches = [n for n in nodes if self.query.fits(n, self.facts(n), stored)]
             self._matches_of = state
         return self._matches
 

@@ -10,9 +10,9 @@ from rich.console import RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
-from agentkit.events import PlanChanged, PlannerChosen, Warned
+from agentkit.events import PlanChanged, PlannerChosen, RunFinished, RunPaused, RunResumed, Warned
 from agentkit.messages import JsonObject, Usage
-from agentkit.trace.spans import StepSpan, TurnSpan
+from agentkit.trace.spans import StepSpan, TurnSpan, Wait
 from agentkit.trace.text import call_text, change_text, counted, one_line, plan_text, shorten, value_text, visible
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ _STYLES = {
     "stopped": "yellow",
     "running": "yellow",
     "waiting": "yellow",
+    "approval": "yellow",
+    "in doubt": "red",
 }
 
 
@@ -61,6 +63,10 @@ def render(trace: Trace) -> Iterator[RenderableType]:
                 branch.add(_line("plan changed", change_text(span), _PROSE))
             case Warned():
                 branch.add(_line(f"warning {span.about}", span.message, _PROSE, "yellow"))
+            case RunPaused():
+                tree.add(_line("paused", span.message, _PROSE, "yellow"))
+            case RunResumed():
+                tree.add(_line("resumed", f"by another process, {span.started[:19].replace('T', ' ')} UTC", _PROSE))
     _ending(tree, trace)
     yield tree
     yield Text(totals(trace), style="dim")
@@ -159,7 +165,7 @@ def _not_run(piece: JsonObject) -> Text:
 
 def _step(branch: Tree, span: StepSpan, trace: Trace) -> None:
     state = span.state
-    if trace.end is not None:  # what had no result then has none now
+    if isinstance(trace.end, RunFinished):  # what had no result then has none now
         state = {"running": "stopped", "waiting": "not run"}.get(state, state)
     head = Text.assemble((f"{visible(span.id)}  ", "dim"), (call_text(span.tool, span.args, _CALL), "cyan"))
     head.append(f"  {state}", _STYLES[state])
@@ -176,6 +182,8 @@ def _step(branch: Tree, span: StepSpan, trace: Trace) -> None:
         node.add(_line("purpose", span.purpose, _VALUE, "dim"))
     if span.items is not None:
         _items(node, span)
+    for wait in span.waits:
+        node.add(_wait(wait))
     if span.progress:
         node.add(_line("progress", value_text(span.progress[-1]), _VALUE, "dim"))
     if span.ok is not None:
@@ -183,6 +191,13 @@ def _step(branch: Tree, span: StepSpan, trace: Trace) -> None:
         node.add(Text(visible(shorten(value_text(span.value), _VALUE)), style=style))
     if span.handle and trace.turns:
         node.add(Text("the model was shown a preview and could read the rest", style="dim"))
+
+
+def _wait(wait: Wait) -> Text:
+    place = "" if wait.item is None else f" of item {wait.item}"
+    decided = f"{wait.decision} by {wait.by}" if wait.decision else wait.reason or "waits for a person"
+    style = "red" if wait.decision == "deny" else "dim" if wait.decision else "yellow"
+    return _line(f"{'approval' if wait.kind == 'approval' else 'in doubt'}{place}", decided, _VALUE, style)
 
 
 def _items(node: Tree, span: StepSpan) -> None:
@@ -199,7 +214,7 @@ def _items(node: Tree, span: StepSpan) -> None:
 
 def _ending(tree: Tree, trace: Trace) -> None:
     end = trace.end
-    if end is None:
+    if end is None or isinstance(end, RunPaused):
         return
     if end.stop_reason == "answer":
         limit = _PROSE if isinstance(end.output, str) else _VALUE

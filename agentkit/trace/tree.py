@@ -44,8 +44,19 @@ Kind: TypeAlias = Literal[
 ``wait`` is an approval or a call in doubt; ``failure`` is the end of a run that has no answer."""
 
 Source: TypeAlias = (
-    "RunStarted | RunFinished | RunPaused | RunResumed | TurnSpan | StepSpan | ItemSpan | Wait | PlannerChosen"
-    " | PlanChanged | Warned | JsonObject | None"
+    RunStarted
+    | RunFinished
+    | RunPaused
+    | RunResumed
+    | TurnSpan
+    | StepSpan
+    | ItemSpan
+    | Wait
+    | PlannerChosen
+    | PlanChanged
+    | Warned
+    | JsonObject
+    | None
 )
 
 _CLOSED: tuple[Kind, ...] = ("step",)
@@ -68,7 +79,7 @@ class Node:
 
     def walk(self) -> Iterator[Node]:
         """Yields the row and all below it, in order."""
-        stack = [self]
+        stack: list[Node] = [self]
         while stack:
             node = stack.pop()
             yield node

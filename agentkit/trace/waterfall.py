@@ -31,7 +31,8 @@ def draw(bars: Iterable[Bar], window: tuple[float, float], width: int) -> list[t
             continue
         left = min(max(0, int((bar.start - first) * scale)), width - 1)
         right = min(max(left + 1, math.ceil((bar.end - first) * scale - 1e-9)), width)
-        cells[left:right] = [(_LINES.get(bar.role, "━"), bar.role)] * (right - left)
+        cell: tuple[str, Role | None] = (_LINES.get(bar.role, "━"), bar.role)
+        cells[left:right] = [cell] * (right - left)
     return _joined(cells)
 
 

@@ -30,6 +30,7 @@ from agentkit.events import (
     Warned,
 )
 from agentkit.journal import SqliteJournal
+from agentkit.messages import JsonObject
 
 RUN_ID = "20261128-091502-7c1e"
 CITIES = ["Lyon", "Oslo", "Porto", "Turin", "Ghent", "Split", "Bergen", "Cork"]
@@ -44,7 +45,7 @@ Find the best city for a walk in May, read what people say of it, and book two n
 
 
 def _started(**more: Any) -> RunStarted:
-    tools = [
+    tools: list[JsonObject] = [
         {"name": "fetch_weather", "description": "Get the weather.", "parameters": {}, "effect": "pure"},
         {"name": "fetch_page", "description": "Get a web page.", "parameters": {}, "effect": "pure"},
         {"name": "rank", "description": "Rank rows.", "parameters": {}, "effect": "pure"},
