@@ -5,7 +5,7 @@ EXAMPLE ?= examples/expenses/task.yaml
 MODEL ?= starter
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format docs clean
+.PHONY: help run test check torture format docs clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,6 +26,9 @@ check: .venv/dev.stamp  ## everything the gate asks: lint, types, docs, package,
 	BIN=$(abspath $(BIN)) sh .ci/check-wheel
 	$(MAKE) --no-print-directory run
 	$(BIN)/pytest -q
+
+torture: .venv/dev.stamp  ## kill runs at 500 points and at 250 random instants, and prove that nothing is lost
+	@AGENTKIT_TORTURE=500 $(BIN)/pytest -q -s -m slow tests/durability
 
 format: .venv/dev.stamp  ## format the code and mend what can be mended
 	@$(BIN)/ruff check --fix .

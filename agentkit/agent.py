@@ -196,7 +196,7 @@ class Agent:
 
         Args:
             run: The run's id, the beginning of one, or the path of its file; the latest run by default.
-            assume: Whether calls that are in doubt were made.
+            assume: Whether calls that are in doubt were made: one word for all of them, or one for each step.
             force: Goes on though the task, the tools or the plan are not what they were.
             on_event: Called with each event as it happens, after those that are recorded.
 

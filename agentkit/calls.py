@@ -20,7 +20,7 @@ from agentkit.kill_points import kill_point
 from agentkit.messages import JsonObject, JsonValue
 from agentkit.planners.plan import Ref, Step, Template
 from agentkit.record import Record
-from agentkit.shared_state import SharedState
+from agentkit.shared_state import SharedState, StateView
 from agentkit.tools.context import ToolContext
 from agentkit.tools.reconcile import Done
 from agentkit.tools.registry import ToolRegistry
@@ -28,8 +28,9 @@ from agentkit.tools.tool import Tool
 
 __all__ = ["Assume", "Caller", "Outcome", "resolve_refs"]
 
-Assume: TypeAlias = Literal["done", "not-done"]
-"""What a person says of calls that are in doubt."""
+Assume: TypeAlias = 'Literal["done", "not-done"] | Mapping[str, Literal["done", "not-done"]]'
+"""What a person says of calls that are in doubt: of all of them, or of each by its step (``"s3"``, or ``"s3[0]"`` for
+the first item of a list)."""
 
 DONE_UNSEEN = "done before the run was interrupted; its result is not known"
 
@@ -126,7 +127,8 @@ class Caller:
         return await self._make(tool, step, item, verdict.arguments, attempt)
 
     async def _make(self, tool: Tool, step: Step, item: int | None, arguments: JsonObject, attempt: int) -> Outcome:
-        context = self._context(step, item)
+        state = self._state.view()
+        context = self._context(step, item, state)
         key = context.idempotency_key
         kill_point("before-intent")
         if item is None:
@@ -139,7 +141,7 @@ class Caller:
         kill_point("after-intent")
         ok, value = await self._invoke(tool, arguments, context)
         kill_point("after-effect")
-        return Outcome(ok=ok, value=value, state=self._state.changes(), sandbox=context.sandbox)
+        return Outcome(ok=ok, value=value, state=self._state.changes(state), sandbox=context.sandbox)
 
     async def _invoke(self, tool: Tool, arguments: JsonObject, context: ToolContext) -> tuple[bool, JsonValue]:
         try:
@@ -157,33 +159,42 @@ class Caller:
         if known is not None:
             return known
         begun = self._record.attempts[step.id, item]
-        key = self._context(step, item).idempotency_key
+        key = self._key(step, item)
         settled: DoubtSettled | None = None
         if (answer := await tool.reconcile(arguments, key)) is not None:
             value = answer.value if isinstance(answer, Done) else None
             made = isinstance(answer, Done)
             settled = DoubtSettled(id=step.id, item=item, attempt=begun, done=made, by="tool", value=value)
-        elif self._assume is not None:
-            settled = DoubtSettled(id=step.id, item=item, attempt=begun, done=self._assume == "done", by="user")
+        elif (said := self._said_of(step, item)) is not None:
+            settled = DoubtSettled(id=step.id, item=item, attempt=begun, done=said == "done", by="user")
         self._emit(settled or InDoubt(id=step.id, tool=step.tool, args=arguments, key=key, item=item, attempt=begun))
         await self._durable()
         return settled
 
-    def _context(self, step: Step, item: int | None) -> ToolContext:
+    def _said_of(self, step: Step, item: int | None) -> str | None:
+        if self._assume is None or isinstance(self._assume, str):
+            return self._assume
+        return self._assume.get(step.id if item is None else f"{step.id}[{item}]", self._assume.get(step.id))
+
+    def _context(self, step: Step, item: int | None, state: StateView) -> ToolContext:
         def on_progress(message: JsonValue) -> None:
             if not context.cancelled:  # a thread that was left behind may still say something
                 self._emit(StepProgress(id=step.id, message=message, item=item))
 
-        place = [self._run_id, step.id, 1] if item is None else [self._run_id, step.id, 1, item]
         context = ToolContext(
             run_id=self._run_id,
             step_id=step.id,
-            idempotency_key=hashlib.sha256(json.dumps(place).encode()).hexdigest(),
+            idempotency_key=self._key(step, item),
             workspace=self._workspace,
-            state=self._state.values,
+            state=state,
             on_progress=on_progress,
         )
         return context
+
+    def _key(self, step: Step, item: int | None) -> str:
+        """Returns the idempotency key of a call, the same in every process and for every attempt."""
+        place = [self._run_id, step.id, 1] if item is None else [self._run_id, step.id, 1, item]
+        return hashlib.sha256(json.dumps(place).encode()).hexdigest()
 
     def _warn_of_state(self, key: str) -> None:
         message = f"the shared state {key!r} is not JSON, so it is lost if the run has to be resumed; keep JSON in it"

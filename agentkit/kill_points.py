@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections import Counter
 
-__all__ = ["POINTS", "kill_point"]
+__all__ = ["POINTS", "arm", "kill_point"]
 
 POINTS = (
     "run-started",
@@ -27,13 +26,27 @@ POINTS = (
 )
 """All places, in the order in which a run comes by them."""
 
-_WANTED, _, _number = os.environ.get("AGENTKIT_KILL", "").partition(":")
-_passed = Counter[str]()
+_wanted, _left = "", 0
+
+
+def arm(place: str) -> None:
+    """Has the process killed at a place.
+
+    Args:
+        place: ``name`` or ``name:n``, for the n-th time that it is passed; empty for nowhere.
+    """
+    global _wanted, _left
+    _wanted, _, number = place.partition(":")
+    _left = int(number or 1)
 
 
 def kill_point(name: str) -> None:
     """Ends the process here if that was asked for."""
-    if name == _WANTED:
-        _passed[name] += 1
-        if _passed[name] == int(_number or 1):
+    global _left
+    if name == _wanted:
+        _left -= 1
+        if not _left:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+arm(os.environ.get("AGENTKIT_KILL", ""))

@@ -320,10 +320,12 @@ class Run:
         run_id = self._spec.run_id
         reason: Literal["in_doubt", "approval"] = "in_doubt" if doubts else "approval"
         if doubts:
-            calls = ", ".join(f"{e.tool!r} of step {e.id!r}" for e in doubts)
+            names = [e.id if e.item is None else f"{e.id}[{e.item}]" for e in doubts]
+            calls = ", ".join(f"{e.tool!r} of step {name!r}" for e, name in zip(doubts, names, strict=True))
+            each = "done" if len(doubts) == 1 else " --assume ".join(f"{name}=done" for name in names)
             message = (
                 f"the call of {calls} was begun before the run was interrupted, and may have been made; find out, then "
-                f"say so: agentkit resume {run_id} --assume done (or not-done)"
+                f"say so: agentkit resume {run_id} --assume {each} (or not-done)"
             )
         else:
             message = (

@@ -3,16 +3,49 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 from agentkit.messages import JsonObject
 
-__all__ = ["SharedState"]
+__all__ = ["SharedState", "StateView"]
+
+
+class StateView(MutableMapping[str, Any]):
+    """The shared state as one call sees it: the same values for all, and a note of the keys that this call had."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self._values = values
+        self.touched: set[str] = set()
+
+    def __getitem__(self, key: str) -> Any:
+        self.touched.add(key)
+        return self._values[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.touched.add(key)
+        self._values[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        self.touched.add(key)
+        del self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._values))
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return repr(self._values)
 
 
 class SharedState:
-    """A dict for tools, and what changed in it since it was last looked at.
+    """What tools share, and what each call changed in it.
+
+    A change is kept with the result of the call that made it, so that a call that is made again after a crash finds
+    what it found the first time. Where two calls that run side by side change the same key, it is kept with the first
+    of them that ends.
 
     Args:
         known: What an earlier process left.
@@ -20,27 +53,31 @@ class SharedState:
     """
 
     def __init__(self, known: Mapping[str, Any], warn: Callable[[str], None]) -> None:
-        self.values: dict[str, Any] = json.loads(json.dumps(dict(known)))
-        """What tools see; they change it in place."""
-        self._seen = {key: json.dumps(value) for key, value in self.values.items()}
+        self._values: dict[str, Any] = json.loads(json.dumps(dict(known)))
+        self._kept = {key: json.dumps(value) for key, value in self._values.items()}
         self._warn = warn
         self._not_kept: set[str] = set()
 
-    def changes(self) -> JsonObject:
-        """Returns the values that changed since the last time, by key; ``None`` for one that was removed."""
+    def view(self) -> StateView:
+        """Returns the state for one call."""
+        return StateView(self._values)
+
+    def changes(self, view: StateView) -> JsonObject:
+        """Returns what a call changed, by key; ``None`` for a key that it removed."""
         changed: JsonObject = {}
-        for key, value in list(self.values.items()):
+        for key in sorted(view.touched):
+            if key not in self._values:
+                if self._kept.pop(key, None) is not None:
+                    changed[key] = None
+                continue
             try:
-                text = json.dumps(value)
-            except (TypeError, ValueError, RuntimeError):  # the last: another tool is changing it just now
+                text = json.dumps(self._values[key])
+            except (TypeError, ValueError, RuntimeError):  # the last: another call is changing it just now
                 if key not in self._not_kept:
                     self._not_kept.add(key)
                     self._warn(key)
                 continue
-            if self._seen.get(key) != text:
-                self._seen[key] = text
+            if self._kept.get(key) != text:
+                self._kept[key] = text
                 changed[key] = json.loads(text)
-        for key in self._seen.keys() - self.values.keys():
-            del self._seen[key]
-            changed[key] = None
         return changed

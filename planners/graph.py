@@ -104,7 +104,6 @@ class GraphPlanner:
         """What steps may call: of many tools, those that the task seems to need."""
         self._told: set[StepId] = set()
         """Steps whose results the model has seen."""
-        self._order = EffectOrder()
         self._ids = 0
         self._repairs = 0
         self._looks = 0
@@ -146,11 +145,12 @@ class GraphPlanner:
             s: result_schema(run.plan[s], returns[run.plan[s].tool]) for s, result in run.results.items() if result.ok
         }
         writer = _writer(self._tools, known=known, first=self._ids + 1, least=least)
+        order = EffectOrder()  # anew in each turn: all steps before are done, and one that failed can't be waited for
         turn = PlanTurn(run.turn, writer)
         steps = turn.steps(self._messages, thinking=run.thinking, steered=_is_steered(run.model), listed=listed)
         async with aclosing(steps):
             async for step in steps:
-                yield self._order.place(step, pure=writer.tools[step.tool].pure)
+                yield order.place(step, pure=writer.tools[step.tool].pure)
         self._messages.append(turn.message)
         self._ids += turn.heads
         self._ending = turn.ending

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,14 @@ class ToolContext:
         step_id: str = "",
         idempotency_key: str = "",
         workspace: Path | None = None,
-        state: dict[str, Any] | None = None,
+        state: MutableMapping[str, Any] | None = None,
         on_progress: Callable[[JsonValue], None] | None = None,
     ) -> None:
         self.run_id = run_id
         self.step_id = step_id
         self.idempotency_key = idempotency_key
         self.workspace: Path = Path.cwd() if workspace is None else workspace
-        self.state: dict[str, Any] = {} if state is None else state
+        self.state: MutableMapping[str, Any] = {} if state is None else state
         self.sandbox: str = ""
         """How the call was kept apart from this process; empty when it was not."""
         self._on_progress = on_progress

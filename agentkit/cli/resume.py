@@ -6,7 +6,7 @@ import contextlib
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -23,12 +23,14 @@ __all__ = ["agent_of", "resume"]
 @click.argument("run", required=False)
 @click.option(
     "--assume",
-    type=click.Choice(["done", "not-done"]),
-    help="Whether calls were made that a crash left in doubt.",
+    "said",
+    multiple=True,
+    metavar="[STEP=]done|not-done",
+    help="Whether calls were made that a crash left in doubt: all of them, or that of a step. Repeatable.",
 )
 @click.option("--force", is_flag=True, help="Go on though the task, its tools or its plan are not what they were.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the answer.")
-def resume(run: str | None, assume: Assume | None, force: bool, as_json: bool) -> int:
+def resume(run: str | None, said: tuple[str, ...], force: bool, as_json: bool) -> int:
     """Go on with a run that was interrupted, stopped by a limit, or that waited for a person.
 
     Model turns that were taken are not taken again, and calls that have a result are not made again. A call that was
@@ -40,11 +42,29 @@ def resume(run: str | None, assume: Assume | None, force: bool, as_json: bool) -
     from agentkit.cli.follow import follow_to_the_end
     from agentkit.trace.runs import find_run
 
+    assume = _read_assume(said)
     path = find_run(run)
     agent = agent_of(path)
     return follow_to_the_end(
         lambda take: agent.resume(path, assume=assume, force=force, on_event=take), as_json=as_json
     )
+
+
+def _read_assume(said: tuple[str, ...]) -> Assume | None:
+    """Returns what ``--assume`` says, of all calls or of each.
+
+    Raises:
+        click.UsageError: One is not written so, or both ways are mixed.
+    """
+    found: dict[str, Literal["done", "not-done"]] = {}
+    for text in said:
+        step, _, word = text.rpartition("=")
+        if word not in ("done", "not-done") or (step in found) or (bool(step) != ("" not in found) and found):
+            raise click.UsageError(
+                f"--assume {text!r}: write done or not-done for all calls, or STEP=done, STEP=not-done for each"
+            )
+        found[step] = "done" if word == "done" else "not-done"
+    return found.get("", found or None)
 
 
 def agent_of(path: Path) -> Agent:

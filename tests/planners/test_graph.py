@@ -103,6 +103,15 @@ def test_a_failed_step_is_planned_again_and_finished_ones_stay() -> None:
     assert "s2 (call size): FAILED: there is no such city" in told.text
 
 
+def test_a_repair_may_change_something_though_what_was_to_be_changed_before_failed() -> None:
+    first = plan(("size", {"city": "Atlantis"}), ("note", {"text": "a"}))
+    again = plan(("note", {"text": "b"}), first=3)
+    result, _ = run([ScriptedParts(parts=first), ScriptedParts(parts=again), "Noted."])
+    assert result.output == "Noted."
+    ends = {e.id: e.value for e in result.events if isinstance(e, StepFinished)}
+    assert (ends["s2"], ends["s3"]) == ("not run, because step 's1' failed", "noted: b")
+
+
 def test_a_repair_can_not_refer_to_what_failed() -> None:
     first = plan(("size", {"city": "Atlantis"}))
     wrong = plan(("add", {"numbers": ["$s1"]}), first=2)

@@ -169,6 +169,21 @@ def test_a_person_says_whether_it_was_made(assume: Any, pays: int) -> None:
     assert len([e for e in result.events if isinstance(e, InDoubt)]) == 1
 
 
+def test_of_several_calls_in_doubt_each_is_settled_on_its_own() -> None:
+    plan = [Step(id=StepId(name), tool="pay", args={"x": x}) for name, x in (("a", 1), ("b", 2))]
+    whole = Agent(None, TOOLS, planner=plan).run_sync("Pay both")
+    begun = max(i for i, e in enumerate(whole.events) if e.kind == "step_started")
+    made.clear()
+    cut(list(whole.events)[: begun + 1], whole.run_id)
+    agent = Agent(None, TOOLS, planner=plan)
+    asked = resumed(agent, whole.run_id)
+    assert "--assume a=done --assume b=done (or not-done)" in asked.message
+    assert resumed(agent, whole.run_id, assume={"b": "not-done"}).stop_reason == "in_doubt"
+    result = resumed(agent, whole.run_id, assume={"a": "done"})
+    assert result.output == {"a": "done before the run was interrupted; its result is not known", "b": "paid 2"}
+    assert made == ["pay 2"]
+
+
 def test_a_call_that_was_said_not_to_be_made_and_is_interrupted_again_is_in_doubt_again() -> None:
     run_id, events = in_doubt()
     result = resumed(Agent(ScriptedModel(left(events)), TOOLS), run_id, assume="not-done")

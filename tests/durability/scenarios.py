@@ -1,0 +1,125 @@
+"""Runs that act on an outside world, which is a file that every tool appends to and syncs.
+
+A model here is a function of what it is asked, so that it says the same in every process.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from agentkit import Agent, Limits, ScriptedModel, ToolContext, ToolFailed, tool
+from agentkit.messages import ToolCall
+from agentkit.model_backend.base import TurnRequest
+from agentkit.model_backend.scripted import ScriptedParts
+from agentkit.planners.plan import Step, StepId, parse_refs
+
+world = Path()
+"""The file; set by the process that runs a scenario."""
+pause = 0.0
+"""Seconds that a tool takes before and after it acts, so that a kill may come in between."""
+
+
+def act(what: str) -> None:
+    time.sleep(pause)
+    fd = os.open(world, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(fd, f"{what}\n".encode())
+    os.fsync(fd)
+    os.close(fd)
+    time.sleep(pause)
+
+
+@tool(effect="pure")
+def look(x: int) -> int:
+    """Look something up."""
+    return x * 10
+
+
+@tool(effect="idempotent")
+def put(x: int) -> str:
+    """Put something down."""
+    act(f"put {x} -")
+    return f"put {x}"
+
+
+@tool(effect="keyed")
+def order(x: int, context: ToolContext) -> str:
+    """Order something."""
+    context.state["orders"] = context.state.get("orders", 0) + 1
+    act(f"order {x} {context.idempotency_key}")
+    return f"ordered {x}"
+
+
+@tool
+def pay(x: int, context: ToolContext) -> str:
+    """Pay for something."""
+    act(f"pay {x} {context.idempotency_key}")
+    return f"paid {x}"
+
+
+@tool(effect="pure")
+def fail(x: int) -> int:
+    """Fail."""
+    raise ToolFailed("this never works; look instead")
+
+
+TOOLS: list[Any] = [look, put, order, pay, fail]
+
+
+def by_results(*turns: Any) -> ScriptedModel:
+    """A model whose turn depends on how many turns it has taken, as the prompt shows."""
+
+    def decide(request: TurnRequest) -> Any:
+        return turns[sum(m.role == "assistant" for m in request.messages)]
+
+    return ScriptedModel([decide] * 100)
+
+
+def call(name: str, x: int) -> ToolCall:
+    return ToolCall(name, {"x": x})
+
+
+def loop() -> Agent:
+    """Turn by turn, with several effects in a turn."""
+    model = by_results([call("look", 1), call("order", 1)], call("pay", 2), [call("put", 3), call("pay", 4)], "Done.")
+    return Agent(model, TOOLS, planner="loop")
+
+
+def wide() -> Agent:
+    """A given plan, eight wide, with a list in it."""
+    names = ["put", "order", "pay", "order", "pay", "put", "pay", "order"]
+    steps = [Step(id=StepId(f"w{i}"), tool=name, args={"x": i}) for i, name in enumerate(names)]
+    rows = Step(id=StepId("rows"), tool="many", args={"n": 4})
+    each = Step(id=StepId("each"), tool="order", for_each=parse_refs("$rows"), args=parse_refs({"x": "$item"}))
+    last = Step(id=StepId("last"), tool="pay", args={"x": 99}, after=tuple(s.id for s in [*steps, each]))
+    return Agent(None, [*TOOLS, many], planner=[*steps, rows, each, last], limits=Limits(parallel=8))
+
+
+@tool(effect="pure")
+def many(n: int) -> list[int]:
+    """Give numbers."""
+    return [100 + i for i in range(n)]
+
+
+def lines(*steps: tuple[str, int], first: int = 1) -> list[Any]:
+    found: list[Any] = []
+    for i, (name, x) in enumerate(steps, first):
+        found += [{"id": f"s{i}", "purpose": name, "tool": name}, {"x": x}]
+    return [*found, {"id": f"s{first + len(steps)}", "purpose": "done", "tool": "answer"}]
+
+
+def graph() -> Agent:
+    """A plan by the model that runs while it is written, fails in part, and is mended."""
+    plan = lines(("order", 1), ("pay", 2), ("fail", 3), ("put", 4))
+    mend = lines(("pay", 5), ("look", 6), first=5)
+    parts = [ScriptedParts(parts=plan, seconds=0.002), ScriptedParts(parts=mend, seconds=0.002)]
+    return Agent(by_results(*parts, "Done."), TOOLS, planner="graph")
+
+
+SCENARIOS: dict[str, Callable[[], Agent]] = {"loop": loop, "wide": wide, "graph": graph}
+
+ONCE = {"loop": {2, 4}, "wide": {2, 4, 6, 99}, "graph": {2, 5}}
+"""What each scenario pays for."""
