@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from agentkit.errors import JournalError
-from agentkit.events import Event, TurnFinished
+from agentkit.errors import JournalError, UsageError
+from agentkit.events import Event, StepFinished, TurnFinished
 from agentkit.journal import read_blob, read_events
 from agentkit.messages import JsonValue, is_object
 from agentkit.trace.facts import size_of
 
-__all__ = ["RunFile"]
+__all__ = ["RunFile", "follow"]
+
+_POLL = 0.3
+"""Seconds between two looks at the file of a run that goes on."""
 
 _PIECES = 1_000_000
 """Pieces of a turn with more characters than this are left in the file, too: no model writes that much in a turn."""
@@ -101,3 +105,33 @@ class RunFile:
         except sqlite3.Error:
             return ()
         return {str(digest) for (digest,) in rows}
+
+
+def follow(path: Path, *, wait: Callable[[float], None] = time.sleep) -> Iterator[Event]:
+    """Yields a run's events, and waits for more until it has ended, paused, or nobody goes on with it.
+
+    Args:
+        path: The run's file.
+        wait: Waits for so many seconds.
+
+    Raises:
+        agentkit.errors.UsageError: There is no such file, or nothing in it can be read.
+    """
+    source = RunFile(path)
+    while True:
+        going = source.going  # asked first: what was written before its process ended is read after
+        try:
+            events = source.read()
+        except JournalError as error:
+            raise UsageError(str(error)) from None
+        yield from map(_shortened, events)
+        if not going:
+            return
+        wait(_POLL)
+
+
+def _shortened(event: Event) -> Event:
+    """Returns an event in which words stand for what was left in the file."""
+    if isinstance(event, StepFinished) and (size := size_of(event.value)):
+        return replace(event, value=f"{size:,} characters")
+    return event

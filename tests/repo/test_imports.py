@@ -24,6 +24,7 @@ OWNERS = {
     "llama_cpp": ("agentkit.model_backend.engine",),
     "llguidance": ("agentkit.model_backend.constraint",),
     "rich": ("agentkit.cli", "agentkit.trace"),
+    "textual": ("agentkit.trace.viewer",),
     "click": ("agentkit.cli",),
     "networkx": ("agentkit.planners",),
 }
@@ -31,6 +32,7 @@ HEAVY = {
     "pydantic",
     "networkx",
     "rich",
+    "textual",
     "numpy",
     "llama_cpp",
     "llguidance",

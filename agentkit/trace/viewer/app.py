@@ -7,24 +7,25 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual.app import App, ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Input, Static
 
 from agentkit.errors import JournalError
+from agentkit.trace.columns import GLYPHS
 from agentkit.trace.details import TABS, Tab, details
 from agentkit.trace.entries import Block, Entry, json_block
 from agentkit.trace.facts import size_of
 from agentkit.trace.outline import Outline
 from agentkit.trace.query import Query, QueryError
 from agentkit.trace.source import RunFile
+from agentkit.trace.states import tone
 from agentkit.trace.text import one_line, visible
 from agentkit.trace.totals import totals
 from agentkit.trace.tree import Node, RunTree
-from agentkit.trace.viewer.columns import GLYPHS
+from agentkit.trace.viewer.keys import BINDINGS, HINTS
 from agentkit.trace.viewer.pane import DetailPane, plain_text
 from agentkit.trace.viewer.screens import HelpScreen
-from agentkit.trace.viewer.states import tone
 from agentkit.trace.viewer.table import RunTable
 
 __all__ = ["TraceApp"]
@@ -34,8 +35,6 @@ _POLL = 0.5
 
 _SHOWN = 1_000_000
 """Most characters of a text that are shown; all of it can be written to a file."""
-
-_HINTS = "/ search  e failure  r cause  tab details  1-5 tabs  y copy  a allow  ? keys  q leave"
 
 
 class TraceApp(App[None]):
@@ -66,43 +65,7 @@ class TraceApp(App[None]):
     .searching #hints { display: none; }
     """
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(keys, f"move({by})", show=False) for keys, by in (("j,down", 1), ("k,up", -1))),
-        *(Binding(keys, f"page({by})", show=False) for keys, by in (("ctrl+d", 0.5), ("ctrl+u", -0.5))),
-        *(Binding(keys, f"page({by})", show=False) for keys, by in (("pagedown,ctrl+f", 1), ("pageup,ctrl+b", -1))),
-        Binding("g,home", "end(0)", show=False),
-        Binding("G,end", "end(1)", show=False),
-        Binding("h,left", "out", show=False),
-        Binding("l,right", "into", show=False),
-        Binding("space", "fold", show=False),
-        Binding("z", "fold_all(False)", show=False),
-        Binding("Z", "fold_all(True)", show=False),
-        Binding("less_than_sign", "related('needs')", show=False),
-        Binding("greater_than_sign", "related('needed_by')", show=False),
-        Binding("slash", "search", show=False),
-        Binding("n", "match(1)", show=False),
-        Binding("N", "match(-1)", show=False),
-        Binding("o", "only", show=False),
-        Binding("escape", "leave_search", show=False),
-        Binding("e", "failure(1)", show=False),
-        Binding("E", "failure(-1)", show=False),
-        Binding("r", "cause", show=False),
-        Binding("tab", "other", show=False, priority=True),
-        *(Binding(str(number), f"tab('{tab}')", show=False) for number, tab in enumerate(TABS, start=1)),
-        Binding("left_square_bracket", "next_tab(-1)", show=False),
-        Binding("right_square_bracket", "next_tab(1)", show=False),
-        Binding("enter", "open", show=False),
-        Binding("plus,equals_sign", "zoom(0.5)", show=False),
-        Binding("minus", "zoom(2)", show=False),
-        Binding("0", "zoom(0)", show=False),
-        Binding("m", "large", show=False),
-        Binding("f", "follow", show=False),
-        Binding("y", "copy", show=False),
-        Binding("w", "write", show=False),
-        Binding("t", "light", show=False),
-        Binding("question_mark", "help", show=False),
-        Binding("q", "quit", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = BINDINGS
 
     def __init__(self, source: RunFile, *, light: bool = False) -> None:
         super().__init__()
@@ -125,7 +88,7 @@ class TraceApp(App[None]):
             yield Static(id="tabs")
             yield DetailPane(id="pane")
         yield Input(id="search", placeholder="words, status:error tool:x kind:turn dur>1s", select_on_focus=False)
-        yield Static(_HINTS, id="hints", markup=False)
+        yield Static(HINTS, id="hints", markup=False)
 
     def on_mount(self) -> None:
         """Begins to follow the run."""

@@ -17,9 +17,9 @@ from textual.strip import Strip
 
 from agentkit.trace.entries import Block, Entry
 from agentkit.trace.facts import size_of
+from agentkit.trace.states import tone
 from agentkit.trace.text import visible
 from agentkit.trace.viewer.colours import Palette
-from agentkit.trace.viewer.states import tone
 
 __all__ = ["DetailPane", "plain_text"]
 

@@ -11,31 +11,9 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static, TextArea
 
+from agentkit.trace.viewer.keys import HELP
+
 __all__ = ["ConfirmScreen", "ForkScreen", "HelpScreen"]
-
-HELP = """\
-[b]Move[/b]                              [b]Find[/b]
- j k ↓ ↑     a row                  /        search: words, status:error
- ctrl+d u    half a page                     tool:x kind:turn dur>1s out>50
- g G         first, last row        n N      next, previous match
- h l ← →     fold, unfold           o        only what matches
- space       fold or unfold         e E      next, previous failure
- z Z         fold, unfold all       r        where it began to go wrong
- < >         needs, needed by       esc      end the search
-
-[b]Look[/b]                              [b]Do[/b]
- tab         tree or details        a        allow or deny what waits
- 1-5 \\[ ]    summary, input, out-    x        fork: run again from here with
-             put, prompt, journal            other arguments or model
- enter       open a large value     R        replay from here
- + - 0       zoom the time axis     y        copy the tab
- m           larger details         w        write the tab to a file
- f           follow or pause        t        dark or light
- q           leave                  ?        this help
-
-[b]Signs[/b]  ┃ longest chain   ↑ needed by the selected step   ↓ needs it
- ✓ done  ✗ failed  ● running  ○ waits for others  ? waits for you  ‽ in doubt
- ─ prompt  ━ decoding or a call  ┄ waiting for a place  ╍ waiting for a person"""
 
 
 class _Window(ModalScreen[str | None]):

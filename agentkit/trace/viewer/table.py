@@ -13,12 +13,12 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from agentkit.trace.columns import Part, layout, row_parts
 from agentkit.trace.outline import Outline
+from agentkit.trace.states import tone
 from agentkit.trace.text import visible
 from agentkit.trace.tree import Node
 from agentkit.trace.viewer.colours import Palette
-from agentkit.trace.viewer.columns import Layout, Part, layout, row_parts
-from agentkit.trace.viewer.states import tone
 from agentkit.trace.waterfall import axis, parallel
 
 __all__ = ["RunTable"]
@@ -174,7 +174,7 @@ class RunTable(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Lays the columns out anew."""
-        self._shape: Layout = layout(self.size.width)
+        self._shape = layout(self.size.width)
         self.update()
 
     def on_click(self, event: events.Click) -> None:

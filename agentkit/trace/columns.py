@@ -27,7 +27,7 @@ GLYPHS = {
     "not run": "-",
     "stopped": "■",
     "approval": "?",
-    "in doubt": "‽",
+    "in doubt": "?",
     "warning": "!",
     "killed": "■",
 }
@@ -55,7 +55,7 @@ def layout(width: int) -> Layout:
     if width >= 110:
         numbers += (("in", 7), ("out", 6), ("tok/s", 6))
     used = sum(w for _, w in numbers)
-    bars = 0 if width < 64 else max(18, (width - used) * 43 // 100)
+    bars = 0 if width < 64 else (width - used) * (43 if width >= 110 else 37) // 100
     return Layout(width - used - bars - (1 if bars else 0), numbers, bars)
 
 
