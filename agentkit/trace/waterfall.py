@@ -23,7 +23,9 @@ def draw(bars: Iterable[Bar], window: tuple[float, float], width: int) -> list[t
         window: The seconds at the left and the right edge.
         width: In cells.
     """
-    cells: list[tuple[str, Role | None]] = [(" ", None)] * max(0, width)
+    if width < 1:
+        return []
+    cells: list[tuple[str, Role | None]] = [(" ", None)] * width
     first, last = window
     scale = width / (last - first) if last > first else 0.0
     for bar in bars:
