@@ -4,34 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, TypeAdapter
 
 from agentkit.calls import Assume
-from agentkit.errors import JournalError, UsageError
+from agentkit.errors import Diverged, RunChanged, UsageError
 from agentkit.events import Event
-from agentkit.journal import Journal, SqliteJournal, read_events
+from agentkit.journal import Journal, SqliteJournal
 from agentkit.journal.sqlite import Durability
-from agentkit.kill_points import kill_point
 from agentkit.limits import Limits
 from agentkit.message_json import message_from_json
 from agentkit.messages import JsonObject, JsonValue, Message
 from agentkit.model_backend.base import Model, Sampling
 from agentkit.paths import runs_folder
 from agentkit.planners.auto import AutoPlanner
-from agentkit.planners.base import Planner, StepResult
+from agentkit.planners.base import Planner
 from agentkit.planners.given import GivenPlanner
 from agentkit.planners.graph import GraphPlanner
 from agentkit.planners.loop import LoopPlanner
 from agentkit.planners.plan import Plan, Step
 from agentkit.record import Record
+from agentkit.recorded import check_resumable, whole_events
+from agentkit.replaying import RecordedModel, Replayed, repeat
 from agentkit.result import Result
+from agentkit.rounds import Rounds
 from agentkit.run import Run
 from agentkit.run_spec import RunSpec, check_unchanged
 from agentkit.tools.loading import load_tools
@@ -174,7 +175,7 @@ class Agent:
                     print(results)
             print(rounds.result.output)
         """
-        spec = await self._spec(_new_run_id(), task, history)
+        spec = self._spec(_new_run_id(), task, history, model=await self._open_model())
         path = runs_folder() / f"{spec.run_id}.sqlite"
         journal = SqliteJournal(path, durability=self._durability) if self._recording else None
         async with self._begin(spec, Record(), journal, on_event) as rounds:
@@ -214,11 +215,12 @@ class Agent:
         path = find_run(run)
         journal = SqliteJournal(path, resume=True, durability=self._durability)
         try:
-            record = Record(_whole(path), forced=force)
+            record = Record(whole_events(path), forced=force)
             assert record.start is not None
             history = [message_from_json(m) for m in record.start.history]
-            spec = await self._spec(record.start.run_id, record.start.task, history, assume=assume)
-            _check_resumable(record)
+            model = await self._open_model()
+            spec = self._spec(record.start.run_id, record.start.task, history, model=model, assume=assume)
+            check_resumable(record)
             if not force:
                 check_unchanged(record.start, spec.started())
             if record.end is not None and record.end.stop_reason == "tool_error":  # nothing else is left to do
@@ -233,6 +235,30 @@ class Agent:
             async for _ in rounds:
                 pass
             return rounds.result
+
+    async def replay(self, run: str | Path | None = None) -> Replayed:
+        """Repeats a recorded run without a model and without a call, to see whether all of it is as recorded.
+
+        Args:
+            run: The run's id, the beginning of one, or the path of its file; the latest run by default.
+
+        Raises:
+            agentkit.errors.Diverged: Something is different; the message says what.
+            agentkit.errors.UsageError: There is no such run.
+            agentkit.errors.JournalError: The run's file is damaged.
+        """
+        from agentkit.trace.runs import find_run
+
+        events = whole_events(find_run(run))
+        start = Record(events).start
+        assert start is not None
+        history = [message_from_json(m) for m in start.history]
+        spec = self._spec(start.run_id, start.task, history, model=RecordedModel(start.model))
+        try:
+            check_unchanged(start, spec.started())
+        except RunChanged as error:
+            raise Diverged(str(error)) from None
+        return await repeat(spec, events)
 
     @asynccontextmanager
     async def _begin(
@@ -258,14 +284,20 @@ class Agent:
             self._model = await asyncio.to_thread(open_model, self._model)
         return self._model
 
-    async def _spec(
-        self, run_id: str, task: str, history: Sequence[Message], *, assume: Assume | None = None
+    def _spec(
+        self,
+        run_id: str,
+        task: str,
+        history: Sequence[Message],
+        *,
+        model: Model | None,
+        assume: Assume | None = None,
     ) -> RunSpec:
         planner, name = _make_planner(self._planner)
         return RunSpec(
             run_id=run_id,
             task=task,
-            model=await self._open_model(),
+            model=model,
             planner=planner,
             planner_name=name,
             tools=self._tools,
@@ -281,58 +313,6 @@ class Agent:
             source=self._source,
             assume=assume,
         )
-
-
-class Rounds:
-    """A run, one round at a time; see `Agent.iter`."""
-
-    def __init__(self, run: Run, journal: Journal | None, durable: Callable[[], Awaitable[None]]) -> None:
-        self.run = run
-        """The run: its plan and the results so far."""
-        self._journal = journal
-        self._durable = durable
-
-    @property
-    def result(self) -> Result:
-        """How the run ended.
-
-        Raises:
-            agentkit.errors.UsageError: It has not ended yet.
-        """
-        if self.run.result is None:
-            raise UsageError("the run has not ended yet; take more rounds first")
-        return self.run.result
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> list[StepResult]:
-        if self.run.result is not None:
-            raise StopAsyncIteration
-        return await self.run.round()
-
-    async def __aenter__(self) -> Self:
-        try:
-            self.run.start()
-            await self._durable()
-            kill_point("run-started")
-        except BaseException:
-            await self._close()
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._close()
-
-    async def _close(self) -> None:
-        try:
-            if self.run.result is None:
-                await self.run.cancel()
-        finally:
-            if self._journal is not None:
-                await asyncio.to_thread(self._journal.close)
 
 
 def _new_run_id() -> str:
@@ -365,25 +345,6 @@ def _given_plan(planner: PlannerChoice) -> list[JsonObject]:
     for step in planner:
         plan.add(step)
     return plan.to_list()
-
-
-def _whole(path: Path) -> list[Event]:
-    """Returns the events of a run that is to be gone on with.
-
-    Raises:
-        agentkit.errors.JournalError: Something in the file can't be read.
-    """
-    events, problems = read_events(path)
-    if problems or not events or events[0].kind != "run_started":
-        why = problems[0] if problems else "its beginning is missing"
-        raise JournalError(f"the run in {str(path)!r} can't be gone on with: {why}")
-    return events
-
-
-def _check_resumable(record: Record) -> None:
-    if record.end is not None and record.end.stop_reason == "answer" and record.start is not None:
-        run_id = record.start.run_id
-        raise UsageError(f"run {run_id!r} has its answer; see it with: agentkit trace {run_id}")
 
 
 def _output_type(

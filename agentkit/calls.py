@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from agentkit.errors import Diverged, PlanError, ToolSignal, ToolTimeout
+from agentkit.errors import PlanError, RecordEnds, ToolSignal, ToolTimeout
 from agentkit.events import DoubtSettled, Event, InDoubt, ItemStarted, StepProgress, StepStarted, Warned
 from agentkit.gate import Denied, Gate, Waits
 from agentkit.kill_points import kill_point
@@ -104,10 +104,10 @@ class Caller:
             What came of it; ``None`` when a person has to decide first.
 
         Raises:
-            agentkit.errors.Diverged: The run is only repeated, and the call is not in the record.
+            agentkit.errors.RecordEnds: The run is only repeated, and the call is not in the record.
         """
         if self._record.strict:
-            raise Diverged(f"step {step.id!r} calls {step.tool!r}, and no result of that is in the record")
+            raise RecordEnds(f"step {step.id!r} calls {step.tool!r}, and no result of that is in the record")
         if (message := self.missing(step.tool)) is not None:
             self._emit(StepStarted(id=step.id, tool=step.tool, args=arguments))
             return Outcome(ok=False, value=message)

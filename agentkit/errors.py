@@ -17,6 +17,7 @@
     │   ├── ToolTimeout            a tool ran longer than its limit
     │   ├── LimitReached           a limit of the run ended it
     │   ├── Diverged               a run that is repeated does something else than what is recorded
+    │   │   └── RecordEnds         ... or something more
     │   └── JournalError           the run's file can't be written or read
     └── ToolSignal                 what a tool raises to tell the model something
         ├── ArgumentError          the arguments do not fit the tool's parameters
@@ -41,6 +42,7 @@ __all__ = [
     "ModelUnavailable",
     "PlanError",
     "PlanFileError",
+    "RecordEnds",
     "Retry",
     "RunChanged",
     "RunError",
@@ -157,6 +159,10 @@ class LimitReached(RunError):
 
 class Diverged(RunError):
     """A run that is repeated from its record does something else than what is recorded; the message says what."""
+
+
+class RecordEnds(Diverged):
+    """A run that is repeated goes on where its record ends."""
 
 
 class JournalError(RunError):

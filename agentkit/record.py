@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any, TypeAlias
 
-from agentkit.errors import Diverged
+from agentkit.errors import Diverged, RecordEnds
 from agentkit.event_json import event_to_json
 from agentkit.events import (
     ApprovalDecided,
@@ -161,7 +161,7 @@ class Record:
         event = self._turns.get(number)
         if event is None:
             if self.strict:
-                raise Diverged(f"turn {number} is asked for, and is not in the record")
+                raise RecordEnds(f"turn {number} is asked for, and is not in the record")
             return None
         known = {f.name for f in fields(Usage)}
         return Turn(
@@ -201,7 +201,7 @@ class Record:
         """
         found = self._has(event)
         if not found and self.strict and not isinstance(event, _MANY):
-            raise Diverged(f"this is not in the record: {_words(event)[:500]}")
+            raise RecordEnds(f"this is not in the record: {_words(event)[:500]}")
         return found
 
     def _has(self, event: Event) -> bool:

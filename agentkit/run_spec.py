@@ -101,7 +101,7 @@ def check_unchanged(recorded: RunStarted, now: RunStarted) -> None:
         raise RunChanged(
             f"run {recorded.run_id!r} can't go on, because this is not what it was:\n"
             + "\n".join(diff)
-            + "\nChange it back, start a new run, or go on all the same with --force (Agent.resume(..., force=True))."
+            + "\nChange it back, start a new run, or go on all the same with force (agentkit resume --force)."
         )
 
 

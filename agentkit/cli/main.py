@@ -30,6 +30,7 @@ __all__ = ["COMMANDS", "cli", "execute", "main"]
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("agentkit.cli.run", "Run a task file."),
     "resume": ("agentkit.cli.resume", "Go on with a run that was interrupted, the latest by default."),
+    "replay": ("agentkit.cli.replay", "Repeat a run without a model, and find what is different."),
     "plan": ("agentkit.cli.plan", "Show the plan of a task, and check it."),
     "chat": ("agentkit.cli.chat", "Talk with a model that can call tools."),
     "runs": ("agentkit.cli.runs", "List the runs that left a file."),

@@ -163,7 +163,7 @@ def test_many_runs_that_are_killed_at_points_go_on(zygote: Zygote, tmp_path: Pat
     for i, case in enumerate(cases(count, seed=2)):
         seen += prove(zygote, tmp_path / str(i), *case.values)
     sys.stderr.write(f"{count} cases: {dict(seen)}\n")
-    assert seen["killed"] >= count
+    assert seen["killed"] >= 0.9 * count, "not every scenario passes every point as often"
     assert seen["in_doubt"]
     assert seen["again"]
 
