@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
 from agentkit.tools.reconcile import Reconcile
@@ -26,6 +26,9 @@ def tool(
     timeout: float | None = None,
     isolation: Isolation | None = None,
     reconcile: Reconcile | None = None,
+    source: str | None = None,
+    own: Sequence[str] = (),
+    sink: bool | Sequence[str] = False,
 ) -> FunctionTool[P, R]: ...
 @overload
 def tool(
@@ -36,6 +39,9 @@ def tool(
     timeout: float | None = None,
     isolation: Isolation | None = None,
     reconcile: Reconcile | None = None,
+    source: str | None = None,
+    own: Sequence[str] = (),
+    sink: bool | Sequence[str] = False,
 ) -> Callable[[Callable[P, R]], FunctionTool[P, R]]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -47,6 +53,9 @@ def tool(
     timeout: float | None = None,
     isolation: Isolation | None = None,
     reconcile: Reconcile | None = None,
+    source: str | None = None,
+    own: Sequence[str] = (),
+    sink: bool | Sequence[str] = False,
 ) -> Any:
     """Returns the function as a tool; it can still be called as the function it was.
 
@@ -67,6 +76,12 @@ def tool(
             thread is left behind, still running. ``"process"`` asks for a process without a timeout.
         reconcile: Takes the arguments of a ``"once"`` call that was begun before a crash, and its idempotency key,
             and returns `agentkit.tools.reconcile.Done`, ``NotDone``, or ``None`` when it can't tell.
+        source: Where the text in its results comes from: ``"web"``, ``"file"`` or ``"untrusted"``; by default it is the
+            developer's own. Text from the web and untrusted text must not decide about effects.
+        own: Fields of its results that it makes itself, at any depth, such as ``("id",)``: `source` does not hold for
+            them.
+        sink: Whether text that is not trusted must not decide what it does: ``True``, or the names of the arguments
+            that decide, such as ``("to",)``. Tools with the effect ``"once"`` or ``"keyed"`` are sinks without it.
 
     Raises:
         agentkit.errors.ToolDefinitionError: It can't be a tool as it is written; the message names the
@@ -94,6 +109,9 @@ def tool(
             timeout=timeout,
             isolation=isolation,
             reconcile=reconcile,
+            source=source,
+            own=own,
+            sink=sink,
             names=names,
         )
 

@@ -7,8 +7,9 @@ import copy
 import functools
 import inspect
 import math
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, Self, TypeAlias, TypeVar, cast, get_args, overload
 
 from agentkit.errors import UsageError
@@ -22,7 +23,7 @@ from agentkit.tools.results import Results
 from agentkit.tools.schema import support_typed_dicts
 from agentkit.tools.signature import Signature, define_error, place_of, read_signature, underlying
 
-__all__ = ["Effect", "FunctionTool", "Isolation", "Tool"]
+__all__ = ["Effect", "FunctionTool", "Isolation", "Sink", "Tool"]
 
 Effect: TypeAlias = Literal["pure", "idempotent", "keyed", "once"]
 """What it means to call a tool again.
@@ -36,9 +37,18 @@ Effect: TypeAlias = Literal["pure", "idempotent", "keyed", "once"]
 Isolation: TypeAlias = Literal["thread", "process"]
 """Where a tool runs: in this process, or in one of its own that can be killed."""
 
+Sink: TypeAlias = bool | tuple[str, ...]
+"""Whether a tool does something that text from strangers must not decide; names of arguments, when only these decide.
+
+A tool that is called again at a cost (effect ``once`` or ``keyed``) is a sink without saying so. Of ``send_mail``, with
+``("to",)``, the text may come from anywhere, and the receiver may not.
+"""
+
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
+
+_SOURCE = re.compile(r"file|web|untrusted|mcp:\S+")
 
 
 class Tool(ABC):
@@ -56,6 +66,12 @@ class Tool(ABC):
     isolation: Isolation
     origin: str
     """Where it comes from, for messages: ``get_weather (weather.py:12)``."""
+    source: str | None = None
+    """Where the text in its results comes from: ``file``, ``web``, ``untrusted``, ``mcp:SERVER``; ``None`` when it is
+    the developer's own. What is neither a file nor one's own is untrusted (see `agentkit.labels`)."""
+    own: tuple[str, ...] = ()
+    """Fields of its results that it makes itself and no stranger can choose, such as ids."""
+    sink: Sink = False
 
     @abstractmethod
     def validate(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,6 +132,9 @@ class FunctionTool(Tool, Generic[P, R]):
         isolation: Where it runs; by default in a process where only that can enforce the timeout of a
             sync function, otherwise in a thread (sync) or on the event loop (async).
         reconcile: Finds out whether a call was made that was begun before a crash.
+        source: Where the text in its results comes from, such as ``web``.
+        own: Fields of its results that it makes itself, such as ids; `source` does not hold for them.
+        sink: Whether, or in which arguments, untrusted text must not decide what it does.
         names: Local names that annotations may use.
 
     Raises:
@@ -132,6 +151,9 @@ class FunctionTool(Tool, Generic[P, R]):
         timeout: float | None = None,
         isolation: Isolation | None = None,
         reconcile: Reconcile | None = None,
+        source: str | None = None,
+        own: Sequence[str] = (),
+        sink: bool | Sequence[str] = False,
         names: Mapping[str, Any] | None = None,
     ) -> None:
         _check_function(function)
@@ -156,7 +178,11 @@ class FunctionTool(Tool, Generic[P, R]):
         self._target: Target | None = None
         if self.isolation == "process":
             self._target = find_target(function, self.signature)
+        self.source: str | None = source
+        self.own: tuple[str, ...] = tuple(own)
+        self.sink: Sink = sink if isinstance(sink, bool) else tuple(sink)
         self.origin: str = place_of(function)
+        _check_labels(self)
         functools.update_wrapper(self, underlying(function), updated=())
 
     def _default_isolation(self) -> Isolation:
@@ -269,3 +295,13 @@ def _check_options(
         raise define_error(function, f"isolation={isolation!r} is neither 'thread' nor 'process'")
     if timeout is not None and not 0 < timeout < math.inf:
         raise define_error(function, f"timeout={timeout!r} is not a number of seconds above 0")
+
+
+def _check_labels(tool: FunctionTool[..., Any]) -> None:
+    if tool.source is not None and not _SOURCE.fullmatch(tool.source):
+        raise define_error(
+            tool.function, f"source={tool.source!r} is not one of 'file', 'web', 'untrusted', and not 'mcp:SERVER'"
+        )
+    if isinstance(tool.sink, tuple) and (unknown := set(tool.sink) - set(tool.parameters.get("properties", {}))):
+        names = ", ".join(map(repr, tool.parameters.get("properties", {}))) or "none"
+        raise define_error(tool.function, f"sink names the argument {min(unknown)!r}, and its arguments are: {names}")
