@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, TypeAdapter
 
+from agentkit.approval import Approve, check_policy
 from agentkit.calls import Assume
 from agentkit.errors import Diverged, RunChanged, UsageError
 from agentkit.events import Event
@@ -28,6 +29,7 @@ from agentkit.planners.given import GivenPlanner
 from agentkit.planners.graph import GraphPlanner
 from agentkit.planners.loop import LoopPlanner
 from agentkit.planners.plan import Plan, Step
+from agentkit.policy import Policy
 from agentkit.record import Record
 from agentkit.recorded import check_resumable, whole_events
 from agentkit.replaying import RecordedModel, Replayed, repeat
@@ -81,6 +83,8 @@ class Agent:
         thinking: int = 0,
         sampling: Sampling | None = None,
         workspace: Path | str | None = None,
+        policy: Policy | None = None,
+        approve: Approve | None = None,
         record: bool = True,
         durability: Durability = "full",
         source: JsonObject | None = None,
@@ -98,6 +102,9 @@ class Agent:
             thinking: Budget of each thought, in tokens; 0 turns thinking off.
             sampling: How tokens are chosen; what is not set comes from the catalog.
             workspace: Folder that file tools may touch; the current one by default.
+            policy: Which calls may be made, and about which a person is asked.
+            approve: Asks a person: gets an `agentkit.approval.Approval` and returns whether the call may be made, or an
+                `agentkit.approval.Decision`. Without it, the run pauses where a person has to be asked.
             record: Whether runs leave a file behind (see `agentkit.paths.runs_folder`).
             durability: ``"full"``: nothing that was done is lost, even when the machine loses power. ``"normal"``: the
                 latest may be lost then, but not when only the process dies; faster on slow disks.
@@ -109,7 +116,11 @@ class Agent:
         self._model = model
         self._planner: PlannerChoice = planner
         self._output, self._convert = _output_type(output)
-        self._tools = ToolRegistry([t for source in tools for t in load_tools(source)])
+        self._policy = policy or Policy()
+        self._approve = approve
+        loaded = ToolRegistry([t for source in tools for t in load_tools(source)])
+        check_policy(self._policy, loaded)
+        self._tools = ToolRegistry([tool for tool in loaded if self._policy.permits(tool.name)])
         self._instructions = instructions
         self._limits = limits or Limits()
         self._thinking = thinking
@@ -310,6 +321,8 @@ class Agent:
             thinking=self._thinking,
             sampling=self._sampling,
             plan=_given_plan(self._planner),
+            policy=self._policy,
+            approve=self._approve,
             source=self._source,
             assume=assume,
         )

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 from agentkit.errors import PlanError, RecordEnds, ToolSignal, ToolTimeout
 from agentkit.events import DoubtSettled, Event, InDoubt, ItemStarted, StepProgress, StepStarted, Warned
-from agentkit.gate import Denied, Gate, Waits
+from agentkit.gate import Allowed, Denied, Gate, Waits
 from agentkit.kill_points import kill_point
 from agentkit.messages import JsonObject, JsonValue
 from agentkit.planners.plan import Ref, Step, Template
@@ -46,6 +46,8 @@ class Outcome:
     """What changed in the state that tools share."""
     sandbox: str = ""
     """How the tool was kept apart; empty when it ran in this process."""
+    called: bool = True
+    """Whether the tool was called, so that it may have changed something."""
 
 
 class Caller:
@@ -92,6 +94,10 @@ class Caller:
         hint = f"did you mean {nearest[0]!r}? " if nearest else ""
         return f"there is no tool {name!r}; {hint}the tools are: {', '.join(self._tools.names)}"
 
+    def may_change(self, name: str) -> bool:
+        """Returns whether a call of a tool may change something."""
+        return name in self._tools and self._tools.get(name).effect != "pure"
+
     async def call(self, step: Step, arguments: JsonObject, item: int | None = None) -> Outcome | None:
         """Calls a step's tool.
 
@@ -110,7 +116,7 @@ class Caller:
             raise RecordEnds(f"step {step.id!r} calls {step.tool!r}, and no result of that is in the record")
         if (message := self.missing(step.tool)) is not None:
             self._emit(StepStarted(id=step.id, tool=step.tool, args=arguments))
-            return Outcome(ok=False, value=message)
+            return Outcome(ok=False, value=message, called=False)
         tool = self._tools.get(step.tool)
         attempt = self._record.attempts[step.id, item] + 1
         if attempt > 1 and tool.effect == "once":
@@ -123,17 +129,27 @@ class Caller:
         if isinstance(verdict, Waits):
             return None
         if isinstance(verdict, Denied):
-            return Outcome(ok=False, value=verdict.message)
-        return await self._make(tool, step, item, verdict.arguments, attempt)
+            return Outcome(ok=False, value=verdict.message, called=False)
+        return await self._make(tool, step, item, verdict, attempt)
 
-    async def _make(self, tool: Tool, step: Step, item: int | None, arguments: JsonObject, attempt: int) -> Outcome:
+    async def _make(self, tool: Tool, step: Step, item: int | None, allowed: Allowed, attempt: int) -> Outcome:
+        arguments = allowed.arguments
         state = self._state.view()
         context = self._context(step, item, state)
         key = context.idempotency_key
         kill_point("before-intent")
         if item is None:
-            effect = tool.effect
-            self._emit(StepStarted(id=step.id, tool=step.tool, args=arguments, attempt=attempt, effect=effect, key=key))
+            self._emit(
+                StepStarted(
+                    id=step.id,
+                    tool=step.tool,
+                    args=arguments,
+                    attempt=attempt,
+                    effect=tool.effect,
+                    key=key,
+                    labels=list(allowed.labels),
+                )
+            )
         else:
             self._emit(ItemStarted(id=step.id, index=item, key=key, attempt=attempt))
         if tool.effect != "pure":

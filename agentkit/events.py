@@ -101,6 +101,8 @@ class RunStarted(Event):
     """Earlier messages of the conversation, as `agentkit.message_json` writes them."""
     plan: list[JsonObject] = field(default_factory=list[JsonObject])
     """The steps of a given plan, as a task file has them."""
+    policy: JsonObject = field(default_factory=dict[str, Any])
+    """Which calls may be made, as a task file has it."""
     source: JsonObject = field(default_factory=dict[str, Any])
     """What the run was started from, such as the task file and its inputs, so that the command line can go on with it;
     empty for a run that a program started."""
@@ -184,6 +186,8 @@ class StepAdded(Event):
     """The list whose items the step runs for, written as ``$step.path``; empty when it runs once."""
     on_error: Literal["fail", "skip", "collect"] = "fail"
     """What an item that fails does to the step."""
+    labels: list[str] = field(default_factory=list[str])
+    """What its writer had seen, see `agentkit.labels`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

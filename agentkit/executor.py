@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from agentkit.events import Event, ItemFinished, StepFinished, StepStarted
 from agentkit.for_each import Items, items_of
 from agentkit.handles import preview
 from agentkit.kill_points import kill_point
+from agentkit.labels import LabelBook, Labels
 from agentkit.limits import Limits
 from agentkit.messages import JsonObject, JsonValue
 from agentkit.planners.base import StepResult
@@ -41,6 +43,7 @@ class Executor:
         emit: Callable[[Event], None],
         admit_items: Callable[[Step, int], None],
         record: Record,
+        labels: LabelBook,
     ) -> None:
         """Prepares to run steps.
 
@@ -51,6 +54,7 @@ class Executor:
             admit_items: Called with a step and the number of its items before the first of them begins; what
                 it raises ends the run.
             record: What was done before; it is not done again.
+            labels: Keeps where results come from.
         """
         self.plan = Plan()
         self.results: dict[StepId, StepResult] = {}
@@ -58,6 +62,7 @@ class Executor:
         """Steps whose results are too large to be shown whole."""
         self._caller = caller
         self._record = record
+        self._labels = labels
         self._done_before = {step: i for i, step in enumerate(record.results)}
         """Steps with a recorded result, and its place in the order in which they ended."""
         self._recalled: list[tuple[int, StepId]] = []
@@ -118,6 +123,16 @@ class Executor:
         items = (f"{step}[{i}]" for step, items in self._items.items() for i in sorted(items.parked))
         return [*sorted(self._parked), *items]
 
+    @contextmanager
+    def aside(self) -> Generator[None]:
+        """Frees the room of a call that waits for a person, as long as it waits."""
+        self._room += 1
+        self._wake()
+        try:
+            yield
+        finally:
+            self._room -= 1
+
     async def cancel(self) -> None:
         """Stops what is running, starts nothing more, and waits until everything has stopped."""
         self._stopped = True
@@ -149,9 +164,9 @@ class Executor:
         failed = min((n for n in self.plan.graph.predecessors(step.id) if not self.results[n].ok), default=None)
         if failed is not None:
             value = f"not run, because step {failed!r} failed"
-            return self._tell(StepResult(id=step.id, tool=step.tool, value=value, ok=False, shown=value))
+            return self._tell(StepResult(id=step.id, tool=step.tool, value=value, ok=False, shown=value), called=False)
         if step.id in self._same_as:
-            return self._tell(self._again(step))
+            return self._tell(self._again(step), called=False)
         if not self._stopped:
             self._ready.push(step.id)
             self._idle.clear()
@@ -176,7 +191,7 @@ class Executor:
         self._woken = False
         try:
             self._recall()
-            while self._room and self._ready and not self._stopped:
+            while self._room > 0 and self._ready and not self._stopped:
                 self._start(self.plan[self._ready.pop()])
         except Exception as error:
             self._give_up(error)
@@ -188,6 +203,8 @@ class Executor:
         while self._recalled:
             step = self.plan[heapq.heappop(self._recalled)[1]]
             done = self._record.results[step.id]
+            called = bool(self._record.attempts[step.id, None] or self._record.items[step.id])
+            self._label(step, called=called, known=done.labels)
             if done.ok and step.id in self._same_as:
                 self._settle(self._again(step))
             else:
@@ -253,7 +270,8 @@ class Executor:
             self._finish(step, started, Outcome(ok=False, value=str(e)))
             return False
         self._admit_items(step, len(items))
-        self._emit(StepStarted(id=step.id, tool=step.tool, args=arguments, items=len(items)))
+        labels = sorted(self._labels.call(step).all)
+        self._emit(StepStarted(id=step.id, tool=step.tool, args=arguments, items=len(items), labels=labels))
         for index, done in self._record.items[step.id].items():
             items.recall(index, ok=done.ok, value=done.value if done.ok else done.error)
         missing = self._caller.missing(step.tool)
@@ -306,7 +324,7 @@ class Executor:
 
     def _finish(self, step: Step, started: float, outcome: Outcome) -> None:
         result = self._result(step, ok=outcome.ok, value=outcome.value, seconds=self._now() - started)
-        self._settle(self._tell(result, state=outcome.state, sandbox=outcome.sandbox))
+        self._settle(self._tell(result, called=outcome.called, state=outcome.state, sandbox=outcome.sandbox))
         kill_point("after-result")
 
     def _result(self, step: Step, *, ok: bool, value: JsonValue, seconds: float) -> StepResult:
@@ -315,8 +333,11 @@ class Executor:
             self.handles.add(step.id)
         return StepResult(id=step.id, tool=step.tool, value=value, ok=ok, seconds=seconds, shown=shown)
 
-    def _tell(self, result: StepResult, *, state: JsonObject | None = None, sandbox: str = "") -> StepResult:
+    def _tell(
+        self, result: StepResult, *, called: bool, state: JsonObject | None = None, sandbox: str = ""
+    ) -> StepResult:
         """Records how a step ended."""
+        labels = self._label(self.plan[result.id], called=called)
         self._emit(
             StepFinished(
                 id=result.id,
@@ -326,10 +347,16 @@ class Executor:
                 seconds=result.seconds,
                 handle=result.id if result.id in self.handles else "",
                 state=state or {},
+                labels=sorted(labels),
                 sandbox=sandbox,
             )
         )
         return result
+
+    def _label(self, step: Step, *, called: bool, known: Sequence[str] = ()) -> Labels:
+        """Keeps where a result comes from."""
+        effect = called and self._caller.may_change(step.tool)
+        return self._labels.finish(step, effect=effect, of=self._same_as.get(step.id, ""), known=known)
 
     @staticmethod
     def _now() -> float:

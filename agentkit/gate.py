@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 from agentkit.messages import JsonObject
 from agentkit.planners.plan import Step
 
-__all__ = ["Allowed", "Denied", "Gate", "Verdict", "Waits", "open_gate"]
+__all__ = ["Allowed", "Denied", "Gate", "Verdict", "Waits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,8 @@ class Allowed:
 
     arguments: JsonObject
     """What the tool is given; a person may have edited it."""
+    labels: tuple[str, ...] = ()
+    """Where the call comes from, see `agentkit.labels`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,3 @@ class Gate(Protocol):
             arguments: What the tool would be given, references replaced.
         """
         ...
-
-
-async def open_gate(step: Step, item: int | None, arguments: JsonObject) -> Verdict:
-    """Allows every call."""
-    return Allowed(arguments)

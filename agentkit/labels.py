@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from agentkit.handles import READ_RESULT
 from agentkit.messages import Message, ToolResult
 from agentkit.planners.check_graph import Use, uses
 from agentkit.planners.plan import ITEM, Step, StepId
@@ -117,17 +118,18 @@ class LabelBook:
             foreseen=step.tool in self._foreseen,
         )
 
-    def finish(self, step: Step, *, effect: bool, of: str | None = None) -> Labels:
+    def finish(self, step: Step, *, effect: bool, of: str = "", known: Iterable[str] = ()) -> Labels:
         """Takes in that a step has a result, also one that says that it failed, and returns the labels of that.
 
         Args:
             step: The step.
             effect: Whether the call may have changed something.
             of: Another step whose result this one's is, or holds.
+            known: The labels, when they were recorded earlier.
         """
-        found = self.call(step).all | self._world | self._of_tools([step.tool])
-        if of is not None:
-            found |= self[of]
+        found = self.call(step).all | self._world | self._of_tools([step.tool]) | self[of] | frozenset(known)
+        if step.tool == READ_RESULT:
+            found |= self[str(step.args.get("handle", ""))]
         if step.for_each is not None:
             found |= self[step.for_each.step]
         if effect:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agentkit.errors import ArgumentError, SchemaError, UsageError
-from agentkit.labels import UNTRUSTED, CallLabels
+from agentkit.labels import UNTRUSTED, CallLabels, LabelBook
 from agentkit.messages import JsonObject, JsonValue, is_object
 from agentkit.model_backend.constraint.keywords import ENFORCED, NOT_IN_GRAMMARS, subschemas
 from agentkit.model_backend.constraint.validation import validate
@@ -24,13 +24,14 @@ from agentkit.planners.check_graph import nearest
 from agentkit.untrusted_calls import why_ask
 
 if TYPE_CHECKING:
+    from agentkit.tools.registry import ToolRegistry
     from agentkit.tools.tool import Sink, Tool
 
 __all__ = ["Action", "Policy", "Problem", "Rule", "SinkRule", "Verdict"]
 
 Action: TypeAlias = Literal["allow", "ask", "deny"]
 
-_KEYWORDS = sorted(ENFORCED | NOT_IN_GRAMMARS)
+_KEYWORDS = sorted(k for k in ENFORCED | NOT_IN_GRAMMARS if not k.startswith("$"))
 """What a condition may say; a keyword that is spelled wrong would let everything through."""
 
 
@@ -156,6 +157,18 @@ class Policy:
                 return Verdict("ask", f"the policy asks about {tool.name!r}{_because(rule)}")
         reason = why_ask(tool, self.sink(tool), values, labels or CallLabels(), said=said)
         return Verdict("ask", reason) if reason else Verdict("allow")
+
+    def open_book(self, tools: ToolRegistry) -> LabelBook:
+        """Returns a book that keeps where the results of a run's tools come from.
+
+        Args:
+            tools: The tools; there may be more later.
+        """
+
+        def source(name: str) -> str | None:
+            return self.source(tools.get(name)) if name in tools else None
+
+        return LabelBook(source, lambda name: tools.get(name).own if name in tools else ())
 
     def problems(self, tools: Iterable[Tool]) -> Iterator[Problem]:
         """Yields what does not fit the tools: names that are no tool's, and arguments that a tool does not have.

@@ -8,12 +8,13 @@ next round begins. Everything that happens is an event.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from agentkit.approval import PolicyGate
 from agentkit.calls import Caller
 from agentkit.errors import Diverged, JournalError, LimitReached, ModelError, RunError
 from agentkit.events import (
@@ -31,7 +32,6 @@ from agentkit.events import (
     Warned,
 )
 from agentkit.executor import Executor
-from agentkit.gate import open_gate
 from agentkit.guards import CallGuard
 from agentkit.handles import READ_RESULT, read_part
 from agentkit.kill_points import kill_point
@@ -42,6 +42,7 @@ from agentkit.planners.plan import Plan, Step, StepId, render_refs
 from agentkit.record import Record
 from agentkit.result import Result
 from agentkit.run_spec import RunSpec
+from agentkit.time_limit import TimeLimit
 from agentkit.tools.decorator import tool
 from agentkit.tools.registry import ToolRegistry
 from agentkit.turns import OnPart, Turns
@@ -97,13 +98,26 @@ class Run:
         )
         self._guard = CallGuard(spec.limits)
         self._tools = ToolRegistry(list(spec.tools))
+        self._labels = spec.policy.open_book(self._tools)
+        self._labels.read_history(spec.history, self._tools.names)
         caller = Caller(
             run_id=spec.run_id,
             tools=self._tools,
             workspace=spec.workspace,
             emit=self.emit,
             durable=durable,
-            gate=open_gate,
+            gate=PolicyGate(
+                run_id=spec.run_id,
+                policy=spec.policy,
+                approve=spec.approve,
+                tools=self._tools,
+                labels=self._labels,
+                said=f"{spec.instructions}\n{spec.task}",
+                record=record,
+                emit=self.emit,
+                durable=durable,
+                aside=self._while_a_person_thinks,
+            ),
             record=record,
             assume=spec.assume,
         )
@@ -113,7 +127,9 @@ class Run:
             emit=self.emit,
             admit_items=self._guard.admit_items,
             record=record,
+            labels=self._labels,
         )
+        self._time = TimeLimit(spec.limits.time, used=record.seconds)
         self.result: Result | None = None
         self.events: list[Event] = list(record.events)
 
@@ -161,7 +177,12 @@ class Run:
 
     async def turn(self, request: TurnRequest, on_part: OnPart | None = None) -> Turn:
         """Takes a model turn within the limits."""
+        self._labels.begin_turn()
         return await self._turns.take(request, on_part)
+
+    def foresees(self, tools: Iterable[str]) -> None:
+        """Takes in which tools the model wants for the task."""
+        self._labels.foresee(tools)
 
     def chose(self, way: Way, reason: str) -> None:
         """Records how the task is gone about."""
@@ -204,14 +225,9 @@ class Run:
             asyncio.CancelledError: The awaiting task was cancelled; everything was stopped and recorded.
         """
         before = set(self.results)
-        timeout = asyncio.timeout_at(self._deadline())
         try:
-            async with timeout:
+            async with self._time.held():
                 answer = await self._round()
-        except TimeoutError:
-            if not timeout.expired():
-                raise
-            await self._end("time_limit", message=f"the run reached its limit of {self._spec.limits.time:g} seconds")
         except Diverged:
             raise
         except LimitReached as e:
@@ -238,9 +254,11 @@ class Run:
         if self.result is None:
             await self._end("cancelled", message="the run was left before it was done")
 
-    def _deadline(self) -> float | None:
-        limit = self._spec.limits.time
-        return None if limit is None else self._started + limit
+    @contextmanager
+    def _while_a_person_thinks(self) -> Generator[None]:
+        """Lets other calls go on, and the run's time stand still."""
+        with self._time.paused(), self._executor.aside():
+            yield
 
     async def _round(self) -> Answer | None:
         known = len(self.plan)
@@ -270,6 +288,7 @@ class Run:
                 purpose=step.purpose,
                 for_each=str(step.for_each or ""),
                 on_error=step.on_error,
+                labels=sorted(self._labels.write(step)),
             )
         )
         if earlier is not None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from agentkit.approval import Approve
 from agentkit.calls import Assume
 from agentkit.errors import RunChanged
 from agentkit.events import RunStarted
@@ -18,13 +19,17 @@ from agentkit.message_json import message_to_json
 from agentkit.messages import JsonObject, JsonValue, Message
 from agentkit.model_backend.base import Model, ModelInfo, Sampling
 from agentkit.planners.base import Planner
+from agentkit.policy import Policy
 from agentkit.tools.code import code_digest
 from agentkit.tools.registry import ToolRegistry
 
 __all__ = ["RunSpec", "check_unchanged"]
 
 _SAME = ("task", "instructions", "history", "planner", "plan", "output", "tools", "model")
-"""What may not change while a run goes on. Limits may, and the code of tools."""
+"""What may not change while a run goes on. Limits and the policy may, and the code of tools."""
+
+_MAY_CHANGE = ("name", "code", "source", "sink")
+"""Of a tool; the policy decides about the last two."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +53,10 @@ class RunSpec:
     sampling: Sampling = Sampling()
     plan: Sequence[JsonObject] = ()
     """The steps of a given plan, as a task file has them."""
+    policy: Policy = field(default_factory=Policy)
+    """Which calls may be made, and about which a person is asked."""
+    approve: Approve | None = None
+    """Asks a person; ``None`` when nobody is there."""
     source: JsonObject = field(default_factory=dict[str, Any])
     """What the run was started from, for who goes on with it; see `agentkit.events.RunStarted`."""
     assume: Assume | None = None
@@ -74,6 +83,8 @@ class RunSpec:
                     "effect": t.effect,
                     "code": code_digest(t),
                 }
+                | ({"source": source} if (source := self.policy.source(t)) else {})
+                | ({"sink": sink if sink is True else list(sink)} if (sink := self.policy.sink(t)) else {})
                 for t in self.tools
             ],
             limits=asdict(self.limits),
@@ -81,6 +92,7 @@ class RunSpec:
             instructions=self.instructions,
             history=[message_to_json(m) for m in self.history],
             plan=list(self.plan),
+            policy=self.policy.to_json(),
             source=self.source,
         )
 
@@ -107,6 +119,6 @@ def check_unchanged(recorded: RunStarted, now: RunStarted) -> None:
 
 def _words(event: RunStarted) -> list[str]:
     values = {key: getattr(event, key) for key in _SAME}
-    values["tools"] = {t["name"]: {k: v for k, v in t.items() if k not in ("name", "code")} for t in event.tools}
+    values["tools"] = {t["name"]: {k: v for k, v in t.items() if k not in _MAY_CHANGE} for t in event.tools}
     values["model"] = event.model.get("digest") or event.model.get("name")
     return json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False).splitlines()

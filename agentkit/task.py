@@ -6,7 +6,6 @@ are collected: `load_task` raises them together, `read_task` leaves them to `age
 
 from __future__ import annotations
 
-import fnmatch
 import importlib
 import importlib.util
 import os
@@ -22,16 +21,17 @@ from agentkit.limits import Limits
 from agentkit.messages import JsonObject, JsonValue
 from agentkit.plan_check import diagnose, refuse_errors
 from agentkit.planners.plan import Step
+from agentkit.policy import Policy
 from agentkit.task_fields import (
     mapping,
     read_limits,
-    read_policy,
     read_schema,
     read_texts,
     read_thinking,
     text,
 )
 from agentkit.task_inputs import did_you_mean, read_inputs, render
+from agentkit.task_policy import read_policy
 from agentkit.task_steps import PlannerName, StepList, read_planner
 from agentkit.yaml_source import Node, Source
 
@@ -40,25 +40,9 @@ if TYPE_CHECKING:
 
     from agentkit.tools.tool import Tool
 
-__all__ = ["Policy", "Task", "load_task", "read_task"]
+__all__ = ["Task", "load_task", "read_task"]
 
 _KEYS = ("task", "inputs", "model", "tools", "workspace", "planner", "thinking", "output", "limits", "policy")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """Which tools a task may use. A tool that may not be used is not shown to the model either."""
-
-    allow: tuple[str, ...] = ()
-    """Patterns of tool names, such as ``read_*``; empty allows all."""
-    deny: tuple[str, ...] = ()
-    """Patterns of tool names; they win over `allow`."""
-
-    def permits(self, tool: str) -> bool:
-        """Returns whether the tool of that name may be used."""
-        if any(fnmatch.fnmatchcase(tool, p) for p in self.deny):
-            return False
-        return not self.allow or any(fnmatch.fnmatchcase(tool, p) for p in self.allow)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +90,11 @@ class Task:
             return self.error(str(error), "output", *(int(p) if p.isdigit() else p for p in parts))
         return error
 
-    def load_tools(self) -> list[Tool]:
+    def load_tools(self, *, hidden: bool = False) -> list[Tool]:
         """Returns the tools that the task may use.
+
+        Args:
+            hidden: Whether also those that the policy keeps away.
 
         Raises:
             agentkit.errors.TaskFileError: A source can't be loaded, two tools have one name, or a policy names
@@ -127,15 +114,18 @@ class Task:
                         f"{name!r} has a tool {tool.name!r}, and so has a source before it; rename one", "tools", i
                     )
                 tools[tool.name] = tool
-        self._check_names(list(tools))
-        return [t for t in tools.values() if self.policy.permits(t.name)]
+        for problem in self.policy.problems(tools.values()):
+            raise self.source.error(self._policy_node(problem.place), problem.message)
+        return [t for t in tools.values() if hidden or self.policy.permits(t.name)]
 
-    def _check_names(self, names: list[str]) -> None:
-        for kind, patterns in (("allow", self.policy.allow), ("deny", self.policy.deny)):
-            for i, pattern in enumerate(patterns):
-                if not fnmatch.filter(names, pattern):
-                    advice = did_you_mean(pattern, names, "tools")
-                    raise self.error(f"no tool is called {pattern!r}; {advice}", "policy", kind, i)
+    def _policy_node(self, place: tuple[str | int, ...]) -> Node:
+        """Returns where something in the policy stands; of a condition, its argument and not its schema."""
+        kind, *rest = place
+        found = self.root.find(("policy", kind))
+        if not isinstance(found.value, list):  # one entry alone stands for a list of one
+            rest = rest[1:]
+        above = found.find(tuple(rest[:-1]))
+        return above.keys.get(str(rest[-1]), found.find(tuple(rest))) if "when" in place else found.find(tuple(rest))
 
     @property
     def _keys(self) -> Mapping[str, Node]:
@@ -179,7 +169,6 @@ def read_task(path: Path | str, variables: Mapping[str, str] | None = None) -> T
         raise source.error(root, "the key 'task' is missing; add 'task: what is to be done'")
     text(source, found["task"], "task", "'Total the expenses by month'")
     inputs = read_inputs(source, found.get("inputs"), variables or {})
-    allow, deny = read_policy(source, found.get("policy"))
     planner = read_planner(source, found.get("planner"), inputs)
     given = planner if isinstance(planner, StepList) else None
     return Task(
@@ -193,7 +182,7 @@ def read_task(path: Path | str, variables: Mapping[str, str] | None = None) -> T
         thinking=read_thinking(source, found.get("thinking")),
         output=_output(source, found.get("output"), path.parent),
         limits=read_limits(source, found.get("limits")),
-        policy=Policy(allow=allow, deny=deny),
+        policy=read_policy(source, found.get("policy")),
         given=given,
         source=source,
         root=root,

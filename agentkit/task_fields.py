@@ -14,7 +14,6 @@ from agentkit.yaml_source import Node, Source
 __all__ = [
     "mapping",
     "read_limits",
-    "read_policy",
     "read_schema",
     "read_texts",
     "read_thinking",
@@ -86,21 +85,6 @@ def read_limits(source: Source, node: Node | None) -> Limits:
         for name, value in found.items()
     }
     return Limits(**values)
-
-
-def read_policy(source: Source, node: Node | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Returns the patterns of tool names that may be called, and of those that may not."""
-    if node is None:
-        return (), ()
-    found = mapping(source, node, "'policy'", ("allow", "ask", "deny"))
-    if "ask" in found:
-        raise source.error(
-            node.keys["ask"], "'policy.ask' is not supported yet, it comes soon; list the tools under 'allow' or 'deny'"
-        )
-    return (
-        read_texts(source, found.get("allow"), "policy.allow", "read_*"),
-        read_texts(source, found.get("deny"), "policy.deny", "write_*"),
-    )
 
 
 def read_schema(source: Source, node: Node) -> JsonObject:

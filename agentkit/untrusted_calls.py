@@ -48,7 +48,7 @@ def why_ask(tool: Tool, sink: Sink, values: JsonObject, labels: CallLabels, *, s
         return ""
     properties: Mapping[str, Any] = tool.parameters.get("properties", {})
     for name in values if sink is True else sink:
-        if (found := untrusted(labels.arguments.get(name, ()))) and not stands_in(values.get(name), said):
+        if found := untrusted(labels.arguments.get(name, ())):
             what = f"the argument {name!r} of {tool.name!r}"
             return f"{what} comes from text that strangers may have written ({_words(found)})"
     read = untrusted(labels.writer)

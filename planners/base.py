@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -104,6 +104,10 @@ class PlanningContext(Protocol):
             failed: The steps that failed or were not run for that.
             added: The steps that were planned then.
         """
+        ...
+
+    def foresees(self, tools: Iterable[str]) -> None:
+        """Takes in which tools the model wants for the task; an effect that it wants only later is looked at twice."""
         ...
 
     def warn(self, about: str, message: str) -> None:

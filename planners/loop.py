@@ -94,6 +94,7 @@ class LoopPlanner:
         if turn.stop == "answer":
             self._outline = [(e["purpose"], e["tool"]) for e in json.loads(turn.message.text)]
             self._outlined = len(self._outline)
+            run.foresees(tool for _, tool in self._outline)
 
     async def _next_turn(self, run: PlanningContext, *, failed: bool) -> Turn:
         """Takes the turn that repairs the outline's latest call, makes its next one, or is free."""

@@ -14,6 +14,7 @@ from agentkit.errors import SchemaError
 
 if TYPE_CHECKING:
     from agentkit.agent import Agent
+    from agentkit.approval import Approve
     from agentkit.messages import JsonObject
     from agentkit.task import Task
     from agentkit.task_steps import PlannerName
@@ -56,7 +57,12 @@ def run(
 
 
 def build_agent(
-    task: Task, *, model: str | None = None, seed: int | None = None, source: JsonObject | None = None
+    task: Task,
+    *,
+    model: str | None = None,
+    seed: int | None = None,
+    source: JsonObject | None = None,
+    approve: Approve | None = None,
 ) -> Agent:
     """Returns the agent that a task file describes.
 
@@ -65,6 +71,7 @@ def build_agent(
         model: Used instead of the file's model.
         seed: Makes the model's choices repeatable.
         source: What the run is started from; see `agentkit.events.RunStarted`.
+        approve: Asks a person about a call; ``None`` when nobody is there.
 
     Raises:
         agentkit.errors.UsageError: A tool does not fit, the plan has an error, or the config file is wrong.
@@ -72,8 +79,8 @@ def build_agent(
     from agentkit.cli.follow import say
     from agentkit.plan_check import diagnose, refuse_errors
 
-    tools = task.load_tools()
-    diagnostics = diagnose(task, tools)
+    tools = task.load_tools(hidden=True)
+    diagnostics = diagnose(task, [tool for tool in tools if task.policy.permits(tool.name)])
     for diagnostic in diagnostics:
         if diagnostic.severity == "warning":
             say(str(diagnostic))
@@ -92,6 +99,8 @@ def build_agent(
         thinking=task.thinking or 0,
         sampling=Sampling(seed=seed),
         workspace=task.workspace,
+        policy=task.policy,
+        approve=approve,
         source=source,
     )
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from agentkit.errors import SchemaError, TaskFileError
 from agentkit.limits import Limits
 from agentkit.planners.plan import Ref, StepId
-from agentkit.task import Policy, Task, load_task
+from agentkit.policy import Policy
+from agentkit.task import Task, load_task
 
 Load = Callable[..., Task]
 
