@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from agentkit.agent import Agent
+    from agentkit.cli.follow import Follower
     from agentkit.messages import Message
 
 __all__ = ["chat", "talk"]
@@ -29,18 +30,21 @@ def chat(model: str | None, sources: tuple[str, ...], seed: int | None) -> int:
     File tools work in the current folder.
     """
     from agentkit.agent import Agent
+    from agentkit.cli.follow import Follower, choose_display
     from agentkit.model_backend import loading
     from agentkit.model_backend.base import Sampling
     from agentkit.paths import default_model
     from agentkit.tools.loading import load_tools
 
+    follower = Follower(choose_display())
     with contextlib.redirect_stdout(sys.stderr):  # what tools print must not end up in the answers
         tools = [tool for source in sources for tool in load_tools(source)]  # first: a wrong one is quickly found
-        agent = Agent(loading.open_model(model or default_model()), tools, sampling=Sampling(seed=seed))
-    return talk(agent)
+        opened = loading.open_model(model or default_model())
+        agent = Agent(opened, tools, sampling=Sampling(seed=seed), approve=follower.approve)
+    return talk(agent, follower)
 
 
-def talk(agent: Agent) -> int:
+def talk(agent: Agent, follower: Follower) -> int:
     """Reads lines from stdin and answers each, until ``/quit`` or the end; returns the exit code."""
     interactive = sys.stdin.isatty()
     if interactive:
@@ -53,7 +57,7 @@ def talk(agent: Agent) -> int:
             if line.startswith("/"):
                 print(f"unknown command; {_HELP}", file=sys.stderr)
             elif line:
-                _answer(agent, runner, line, history)
+                _answer(agent, follower, runner, line, history)
     return 0
 
 
@@ -71,11 +75,10 @@ def _read(interactive: bool) -> str | None:
         return None
 
 
-def _answer(agent: Agent, runner: asyncio.Runner, line: str, history: list[Message]) -> None:
-    from agentkit.cli.follow import Follower, choose_display, print_answer
+def _answer(agent: Agent, follower: Follower, runner: asyncio.Runner, line: str, history: list[Message]) -> None:
+    from agentkit.cli.follow import print_answer
     from agentkit.trace.text import visible
 
-    follower = Follower(choose_display())
     try:
         with contextlib.redirect_stdout(sys.stderr):
             result = runner.run(follower.follow(lambda take: agent.run(line, history=tuple(history), on_event=take)))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Protocol, Self
 
 from agentkit.events import (
+    ApprovalDecided,
+    ApprovalRequested,
     DoubtSettled,
     Event,
     InDoubt,
@@ -42,6 +45,10 @@ class Display(Protocol):
         """Shows an event."""
         ...
 
+    def aside(self) -> AbstractContextManager[None]:
+        """Leaves the terminal to a question; no event is shown meanwhile."""
+        ...
+
     def __enter__(self) -> Self: ...
 
     def __exit__(
@@ -54,6 +61,10 @@ class SilentDisplay:
 
     def show(self, event: Event) -> None:
         """Ignores the event."""
+
+    def aside(self) -> AbstractContextManager[None]:
+        """Does nothing: nothing is drawn that a question could come into."""
+        return nullcontext()
 
     def __enter__(self) -> Self:
         return self
@@ -126,17 +137,30 @@ def _lines(event: Event) -> list[tuple[str, str]]:
             return [("note", one_line(f"  plan changed: {change_text(event)}", _SHORT * 2))]
         case Warned():
             return [("warning", f"  warning: {one_line(event.message, _SHORT * 2)}")]
-        case InDoubt():
-            return [("warning", f"  {one_line(event.id, 40)} {call_text(event.tool, event.args, _SHORT)} is in doubt")]
-        case DoubtSettled():
-            said = f"it was {'' if event.done else 'not '}made, says the {event.by}"
-            return [("note", f"  {one_line(event.id, 40)} {said}")]
+        case InDoubt() | DoubtSettled() | ApprovalRequested() | ApprovalDecided():
+            return [_waiting(event)]
         case RunResumed():
             return [("head", "going on with the run")]
         case RunFinished() | RunPaused():
             return [_end(event)]
         case _:
             return []
+
+
+def _waiting(event: InDoubt | DoubtSettled | ApprovalRequested | ApprovalDecided) -> tuple[str, str]:
+    """Returns what is said of a call that waits for a person, or waited."""
+    place = one_line(event.id if event.item is None else f"{event.id}[{event.item}]", 40)
+    match event:
+        case InDoubt():
+            return "warning", f"  {place} {call_text(event.tool, event.args, _SHORT)} is in doubt"
+        case DoubtSettled():
+            return "note", f"  {place} it was {'' if event.done else 'not '}made, says the {event.by}"
+        case ApprovalRequested():
+            call = call_text(event.tool, event.args, _SHORT)
+            return "warning", f"  {place} {call} waits to be allowed: {_short(event.reason)}"
+        case ApprovalDecided():
+            edited = "" if event.args is None else ", with other arguments"
+            return "note", f"  {place} {'allowed' if event.decision == 'allow' else 'denied'} by {event.by}{edited}"
 
 
 def speed(usage: Usage) -> str:

@@ -15,6 +15,7 @@ from agentkit.trace.text import value_text, visible
 from agentkit.trace.trace import Trace
 
 if TYPE_CHECKING:
+    from agentkit.approval import Approval, Approve, Decision
     from agentkit.messages import JsonValue
     from agentkit.result import Result
 
@@ -22,14 +23,16 @@ __all__ = ["Follower", "choose_display", "follow_to_the_end", "print_answer", "s
 
 
 class Follower:
-    """Follows one run: shows each event and keeps it, also when the run does not come to its end.
+    """Follows a run: shows each event and keeps it, also when the run does not come to its end.
 
     Attributes:
-        events: The events so far.
+        events: The events so far of the latest run.
     """
 
     def __init__(self, display: Display) -> None:
         self._display = display
+        self._held: list[Event] | None = None
+        """What happens while a question is asked; shown when it is answered."""
         self.events: list[Event] = []
 
     @property
@@ -43,26 +46,50 @@ class Follower:
         Args:
             run: Starts the run with a function that takes its events, such as ``partial(agent.run, task)``.
         """
+        self.events = []
         with self._display:
             return await run(self._take)
 
     def _take(self, event: Event) -> None:
         if event.kind != "piece_delta":
             self.events.append(event)
-        self._display.show(event)
+        if self._held is None:
+            self._display.show(event)
+        else:
+            self._held.append(event)
+
+    @property
+    def approve(self) -> Approve | None:
+        """Asks on the terminal about a call; ``None`` when nobody is there."""
+        return self._ask if sys.stdin.isatty() and sys.stderr.isatty() else None
+
+    async def _ask(self, asked: Approval) -> Decision | None:
+        from agentkit.cli.ask import ask, edit_text, read_line
+        from agentkit.cli.console import console
+
+        held = self._held = list[Event]()
+        try:
+            with self._display.aside():
+                return await ask(asked, console(stderr=True), read_line, edit_text)
+        finally:
+            self._held = None
+            for event in held:
+                self._display.show(event)
 
 
-def follow_to_the_end(agent: Callable[[Callable[[Event], None]], Awaitable[Result]], *, as_json: bool) -> int:
+def follow_to_the_end(
+    follower: Follower, run: Callable[[Callable[[Event], None]], Awaitable[Result]], *, as_json: bool
+) -> int:
     """Follows a run, prints its answer to stdout, and returns the exit code.
 
     Args:
-        agent: Starts the run with a function that takes its events.
+        follower: Follows it.
+        run: Starts the run with a function that takes its events.
         as_json: Whether to print one JSON object instead of the answer.
     """
-    follower = Follower(choose_display(quiet=as_json))
     try:
         with contextlib.redirect_stdout(sys.stderr):  # what tools print must not end up in the answer
-            asyncio.run(follower.follow(agent))
+            asyncio.run(follower.follow(run))
     except KeyboardInterrupt:
         _say_what_is_kept(follower.trace)
         return 130

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
@@ -71,6 +72,15 @@ class LiveDisplay:
     ) -> None:
         self._turn, self._running = None, ()
         self._live.stop()
+
+    @contextmanager
+    def aside(self) -> Generator[None]:
+        """Stops drawing, so that a question can be asked."""
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start()
 
     def show(self, event: Event) -> None:
         """Shows an event."""

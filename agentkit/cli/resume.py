@@ -14,6 +14,7 @@ from agentkit.errors import UsageError
 
 if TYPE_CHECKING:
     from agentkit.agent import Agent
+    from agentkit.approval import Approve
     from agentkit.calls import Assume
 
 __all__ = ["agent_of", "resume"]
@@ -39,14 +40,15 @@ def resume(run: str | None, said: tuple[str, ...], force: bool, as_json: bool) -
 
     RUN is a run's id or the beginning of one, or the path of a run file.
     """
-    from agentkit.cli.follow import follow_to_the_end
+    from agentkit.cli.follow import Follower, choose_display, follow_to_the_end
     from agentkit.trace.runs import find_run
 
     assume = _read_assume(said)
     path = find_run(run)
-    agent = agent_of(path)
+    follower = Follower(choose_display(quiet=as_json))
+    agent = agent_of(path, approve=follower.approve)
     return follow_to_the_end(
-        lambda take: agent.resume(path, assume=assume, force=force, on_event=take), as_json=as_json
+        follower, lambda take: agent.resume(path, assume=assume, force=force, on_event=take), as_json=as_json
     )
 
 
@@ -67,11 +69,12 @@ def _read_assume(said: tuple[str, ...]) -> Assume | None:
     return found.get("", found or None)
 
 
-def agent_of(path: Path) -> Agent:
+def agent_of(path: Path, *, approve: Approve | None = None) -> Agent:
     """Returns the agent that a run was started with, from its task file.
 
     Args:
         path: The run's file.
+        approve: Asks a person about a call; ``None`` when nobody is there.
 
     Raises:
         agentkit.errors.UsageError: A program started it, or its task file is gone or wrong.
@@ -91,4 +94,4 @@ def agent_of(path: Path) -> Agent:
         task = read_task(Path(source["task_file"]), source["inputs"])
         if source["planner"] is not None:
             task = replace(task, planner=source["planner"], given=None)
-        return build_agent(task, model=source["model"], seed=source["seed"], source=source)
+        return build_agent(task, model=source["model"], seed=source["seed"], source=source, approve=approve)

@@ -41,17 +41,19 @@ def run(
 
     File tools work in the folder of the task file. A plan is a task file too (see 'agentkit plan').
     """
-    from agentkit.cli.follow import follow_to_the_end
+    from agentkit.cli.follow import Follower, choose_display, follow_to_the_end
     from agentkit.task import read_task
 
+    follower = Follower(choose_display(quiet=as_json))
     with contextlib.redirect_stdout(sys.stderr):  # what a tool's module prints must not end up in the answer
         task = read_task(task_file, parse_inputs(given))
         if planner is not None:
             task = replace(task, planner=planner, given=None)
         options: JsonObject = {"inputs": parse_inputs(given), "model": model, "planner": planner, "seed": seed}
-        agent = build_agent(task, model=model, seed=seed, source={"task_file": str(task_file.resolve())} | options)
+        source = {"task_file": str(task_file.resolve())} | options
+        agent = build_agent(task, model=model, seed=seed, source=source, approve=follower.approve)
     try:
-        return follow_to_the_end(lambda take: agent.run(task.task, on_event=take), as_json=as_json)
+        return follow_to_the_end(follower, lambda take: agent.run(task.task, on_event=take), as_json=as_json)
     except SchemaError as error:  # what a model's grammars can't enforce is found out when they are made
         raise task.error_from(error) from None
 
