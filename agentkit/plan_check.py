@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentkit.errors import PlanFileError, TaskFileError
+from agentkit.plan_approvals import foresee
 from agentkit.planners.check import check_plan
 from agentkit.planners.check_graph import Finding, Severity, check_graph
 from agentkit.planners.fit import Fit, fits
@@ -15,6 +16,7 @@ from agentkit.planners.plan import Step
 from agentkit.planners.results import answer_schema, result_schema
 
 if TYPE_CHECKING:
+    from agentkit.policy import Verdict
     from agentkit.task import Task
     from agentkit.task_steps import StepList
     from agentkit.tools.tool import Tool
@@ -61,6 +63,7 @@ def diagnose(task: Task, tools: Sequence[Tool] | None = None) -> list[Diagnostic
     else:
         findings = check_plan(given.steps, {tool.name: tool for tool in tools})
         found += _beyond_the_graph(task, given)
+        found += _approvals(task, given, {tool.name: tool for tool in tools})
         found += _of_answer(task, given, {tool.name: tool for tool in tools})
     for finding in findings:
         if finding.index not in given.broken and not _is_forbidden(task, given, finding):
@@ -70,8 +73,12 @@ def diagnose(task: Task, tools: Sequence[Tool] | None = None) -> list[Diagnostic
 
 def diagnose_written(task: Task, steps: Sequence[Step], tools: Sequence[Tool]) -> list[Diagnostic]:
     """Returns what is to be said about a plan that a model wrote; it has steps in place of lines and columns."""
-    findings = check_plan(steps, {tool.name: tool for tool in tools})
-    return [Diagnostic(severity=f.severity, path=task.path, message=f"step {f.step!r}: {f.message}") for f in findings]
+    named = {tool.name: tool for tool in tools}
+    findings = [(f.step, f.severity, f.message) for f in check_plan(steps, named)]
+    findings += [(step, *_of_verdict(verdict)) for step, verdict in foresee(steps, named, task.policy).items()]
+    return [
+        Diagnostic(severity=s, path=task.path, message=f"step {step!r}: {message}") for step, s, message in findings
+    ]
 
 
 def refuse_errors(diagnostics: Iterable[Diagnostic]) -> None:
@@ -118,6 +125,22 @@ def _beyond_the_graph(task: Task, given: StepList) -> Iterator[Diagnostic]:
     if calls > most:
         message = f"the plan makes {calls:,} calls or more, but 'limits.calls' is {most:,}; set it higher"
         yield _of_error(task.error(message, *(("limits", "calls") if "limits" in task.root.keys else ("planner",))))
+
+
+def _approvals(task: Task, given: StepList, tools: Mapping[str, Tool]) -> Iterator[Diagnostic]:
+    """Yields which steps a person will be asked about, and which the policy denies."""
+    verdicts = foresee(given.steps, tools, task.policy)
+    for i, step in enumerate(given.steps):
+        if i not in given.broken and step.id in verdicts:
+            severity, message = _of_verdict(verdicts[step.id])
+            place = task.error(message, "planner", given.places[i], "tool")
+            yield Diagnostic(severity=severity, path=task.path, line=place.line, column=place.column, message=message)
+
+
+def _of_verdict(verdict: Verdict) -> tuple[Severity, str]:
+    if verdict.action == "deny":
+        return "error", f"{verdict.reason}; change the arguments or drop the step"
+    return "warning", f"a person is asked before this call is made: {verdict.reason}"
 
 
 def _of_answer(task: Task, given: StepList, tools: Mapping[str, Tool]) -> Iterator[Diagnostic]:

@@ -11,8 +11,8 @@ In this order:
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agentkit.errors import ArgumentError, SchemaError, UsageError
@@ -35,6 +35,10 @@ _KEYWORDS = sorted(k for k in ENFORCED | NOT_IN_GRAMMARS if not k.startswith("$"
 """What a condition may say; a keyword that is spelled wrong would let everything through."""
 
 
+_LATER: Any = object()
+"""Stands for a value that only the run will know."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Names calls: those of tools, under a condition when there is one."""
@@ -55,7 +59,8 @@ class Rule:
     def holds(self, tool: Tool, values: JsonObject) -> bool:
         """Returns whether it names a call."""
         return self.names(tool.name) and all(
-            name in values and not validate(schema, values[name]) for name, schema in self.when.items()
+            name in values and values[name] is not _LATER and not validate(schema, values[name])
+            for name, schema in self.when.items()
         )
 
     def __str__(self) -> str:
@@ -146,6 +151,22 @@ class Policy:
             values = _values(tool, arguments)
         except ArgumentError:
             return Verdict("allow")  # the tool refuses it, and says why
+        return self._judge(tool, values, labels or CallLabels(), said)
+
+    def foresee(self, tool: Tool, known: JsonObject, later: Collection[str], labels: CallLabels) -> Verdict:
+        """Returns what can be said of a call before its plan runs; rules about values to come are left out.
+
+        Args:
+            tool: The tool.
+            known: The arguments that stand in the plan.
+            later: The names of those that come from results.
+            labels: Where the call comes from.
+        """
+        open_allow = any(rule.names(tool.name) and set(rule.when) & set(later) for rule in _rules(self.allow))
+        policy = replace(self, allow=()) if open_allow else self
+        return policy._judge(tool, _defaults(tool) | dict.fromkeys(later, _LATER) | known, labels, "")
+
+    def _judge(self, tool: Tool, values: JsonObject, labels: CallLabels, said: str) -> Verdict:
         for rule in _rules(self.deny):
             if rule.holds(tool, values):
                 return Verdict("deny", f"the policy denies this call of {tool.name!r}{_because(rule)}")
@@ -155,7 +176,7 @@ class Policy:
         for rule in _rules(self.ask):
             if rule.holds(tool, values):
                 return Verdict("ask", f"the policy asks about {tool.name!r}{_because(rule)}")
-        reason = why_ask(tool, self.sink(tool), values, labels or CallLabels(), said=said)
+        reason = why_ask(tool, self.sink(tool), values, labels, said=said)
         return Verdict("ask", reason) if reason else Verdict("allow")
 
     def open_book(self, tools: ToolRegistry) -> LabelBook:
@@ -217,8 +238,12 @@ def _values(tool: Tool, arguments: JsonObject) -> JsonObject:
     from pydantic_core import to_jsonable_python
 
     given: JsonObject = to_jsonable_python(tool.validate(arguments), fallback=str, inf_nan_mode="strings")
+    return _defaults(tool) | given
+
+
+def _defaults(tool: Tool) -> JsonObject:
     properties: Mapping[str, Any] = tool.parameters.get("properties", {})
-    return {name: schema["default"] for name, schema in properties.items() if "default" in schema} | given
+    return {name: schema["default"] for name, schema in properties.items() if "default" in schema}
 
 
 def _argument_problems(place: tuple[str | int, ...], rule: Rule | SinkRule, tools: Sequence[Tool]) -> Iterator[Problem]:

@@ -84,7 +84,7 @@ class RunSpec:
                     "code": code_digest(t),
                 }
                 | ({"source": source} if (source := self.policy.source(t)) else {})
-                | ({"sink": sink if sink is True else list(sink)} if (sink := self.policy.sink(t)) else {})
+                | ({"sink": sink if isinstance(sink, bool) else list(sink)} if (sink := self.policy.sink(t)) else {})
                 for t in self.tools
             ],
             limits=asdict(self.limits),

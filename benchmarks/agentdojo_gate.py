@@ -6,7 +6,7 @@ the results of its tools are real, and where arguments come from is found by loo
 
 ``make agentdojo`` runs it; AgentDojo brings some 70 packages and so has an environment of its own.
 
-What counts as untrusted, and which arguments decide what a tool does, stands in `SOURCES`, `OWN` and `SINKS`: it is what
+What counts as untrusted, and which arguments decide what a tool does, stands in `SOURCES`, `OWN` and `SINKS`: what
 the author of such tools would declare, from what the tools do.
 """
 
@@ -21,10 +21,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from importlib import import_module
+from typing import Any, Protocol
 
-from agentdojo.functions_runtime import Function, FunctionCall, FunctionsRuntime
-from agentdojo.task_suite.load_suites import get_suites
 from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
@@ -36,6 +35,10 @@ from agentkit.policy import Policy, Verdict
 from agentkit.tools.context import ToolContext
 from agentkit.tools.tool import Sink, Tool
 from agentkit.untrusted_calls import stands_in
+
+# It is not installed where types are checked.
+DOJO: Any = import_module("agentdojo.functions_runtime")
+SUITES: Any = import_module("agentdojo.task_suite.load_suites")
 
 VERSION = "v1.2.2"
 MOST_WITHOUT_NEED = 0.1
@@ -131,10 +134,17 @@ SINKS: dict[str, dict[str, Sink]] = {
 """Tools with effects, and the arguments that decide what the effect is; a tool that is not named only reads."""
 
 
+class FunctionCall(Protocol):
+    """A call as AgentDojo has it."""
+
+    function: str
+    args: Mapping[str, Any]
+
+
 class DojoTool(Tool):
     """A tool of AgentDojo as one of ours."""
 
-    def __init__(self, suite: str, function: Function[Any, Any]) -> None:
+    def __init__(self, suite: str, function: Any) -> None:
         self.name = function.name
         self.description = function.description
         self.parameters: JsonObject = function.parameters.model_json_schema()
@@ -151,14 +161,16 @@ class DojoTool(Tool):
     def validate(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the arguments as the tool takes them."""
         try:
-            return self._function.parameters.model_validate(dict(arguments)).model_dump(exclude_unset=True)
+            parsed = self._function.parameters.model_validate(dict(arguments))
         except ValidationError as error:
             raise ArgumentError(str(error)) from None
+        values: dict[str, Any] = parsed.model_dump(exclude_unset=True)
+        return values
 
     async def invoke(self, arguments: JsonObject, context: ToolContext | None = None) -> JsonValue:
         """Calls the tool in the environment that the context holds."""
         assert context is not None
-        result, error = FunctionsRuntime([self._function]).run_function(
+        result, error = DOJO.FunctionsRuntime([self._function]).run_function(
             context.state["environment"], self.name, arguments
         )
         plain: JsonValue = error or to_jsonable_python(result)
@@ -318,7 +330,7 @@ def replay_injection(suite: Any, user: Any, injection: Any) -> Iterator[tuple[st
         step = replay.planned(call)
         replay.book.write(step)
         replay.carry_out(step, call)
-    poisoned = replay.literal(FunctionCall(function=min(SOURCES[suite.name]), args={}))
+    poisoned = replay.literal(DOJO.FunctionCall(function=min(SOURCES[suite.name]), args={}))
     replay.book.finish(poisoned, effect=False)  # in some pairs the user's calls read nothing that strangers wrote
     replay.book.begin_turn()
     for call in injection.ground_truth(replay.environment.model_copy(deep=True)):
@@ -334,7 +346,7 @@ def gate_users(way: str, *, tell: bool) -> JsonObject:
     """Returns how many calls of users' tasks a person is asked about."""
     count = Counter[str](calls=0, effects=0, asked=0, needed=0)
     tasks: set[str] = set()
-    for suite in get_suites(VERSION).values():
+    for suite in SUITES.get_suites(VERSION).values():
         for name, task in suite.user_tasks.items():
             for replay, call, verdict in replay_user(suite, task, way):
                 asked = verdict.action != "allow"
@@ -359,7 +371,7 @@ def gate_users(way: str, *, tell: bool) -> JsonObject:
 def gate_injections(*, tell: bool) -> JsonObject:
     """Returns how many injected calls with effects are let through."""
     count = Counter[str](pairs=0, calls=0, let_through_model=0, let_through_data=0, pairs_without_effects=0)
-    for suite in get_suites(VERSION).values():
+    for suite in SUITES.get_suites(VERSION).values():
         for user in suite.user_tasks.values():
             for injection in suite.injection_tasks.values():
                 made = list(replay_injection(suite, user, injection))

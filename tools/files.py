@@ -81,7 +81,7 @@ class SearchResult(TypedDict):
     note: NotRequired[str]
 
 
-@tool(effect="idempotent")
+@tool(effect="idempotent", source="file")
 def list_files(context: ToolContext, pattern: str = "*") -> FileList:
     """List the files of the workspace, with sizes.
 
@@ -104,7 +104,7 @@ def list_files(context: ToolContext, pattern: str = "*") -> FileList:
     return result
 
 
-@tool(effect="idempotent")
+@tool(effect="idempotent", source="file")
 def read_file(path: str, context: ToolContext, first_line: int = 1, max_lines: int = 100) -> FileText:
     """Read a text file, or some of its lines.
 
@@ -141,7 +141,7 @@ def read_file(path: str, context: ToolContext, first_line: int = 1, max_lines: i
     return result
 
 
-@tool(effect="idempotent")
+@tool(effect="idempotent", sink=("path",))
 def write_file(path: str, text: str, context: ToolContext) -> WrittenFile:
     """Write a text file; what it held before is replaced.
 
@@ -162,7 +162,7 @@ def write_file(path: str, text: str, context: ToolContext) -> WrittenFile:
     return WrittenFile(path=written, bytes=len(data), replaced=existed)
 
 
-@tool(effect="idempotent")
+@tool(effect="idempotent", source="file")
 def search_files(text: str, context: ToolContext, pattern: str = "*", regex: bool = False) -> SearchResult:
     """Count the lines that hold a text, per file, and show the first ones.
 

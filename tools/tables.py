@@ -81,7 +81,7 @@ class TableRows(TypedDict):
     left_out: NotRequired[int]
 
 
-@tool(effect="idempotent")
+@tool(effect="idempotent", source="file")
 def load_table(path: str, context: ToolContext) -> LoadedTable:
     """Load a CSV, JSON or JSONL file as a table.
 
@@ -231,7 +231,7 @@ def group_table(
     )
 
 
-@tool(effect="idempotent")
+@tool(effect="idempotent", source="file")
 def table_rows(table: str, context: ToolContext, count: int = 10, first: int = 1) -> TableRows:
     """Show rows of a table.
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -49,7 +49,8 @@ async def ask(
     """
     arguments = asked.arguments
     edited: JsonObject | None = None
-    show_call(asked, arguments, out)
+    name = asked.step if asked.item is None else f"{asked.step}[{asked.item}]"
+    show_call(name, asked.tool.name, arguments, asked.reason, asked.labels, out)
     while True:
         out.print(_CHOICES, end="", style="bold")
         line = await read()
@@ -68,18 +69,26 @@ async def ask(
                 changed = await _edited(asked.tool, arguments, out, edit)
                 if changed is not None and changed != arguments:
                     arguments = edited = changed
-                    show_call(asked, arguments, out)
+                    show_call(name, asked.tool.name, arguments, asked.reason, asked.labels, out)
             case _:
                 out.print(_AGAIN)
 
 
-def show_call(asked: Approval, arguments: JsonObject, out: Console) -> None:
-    """Shows a call that is asked about, all of it."""
-    place = asked.step if asked.item is None else f"{asked.step}[{asked.item}]"
-    out.print(Text.assemble("\n", (visible(place), "bold"), " wants to call ", (visible(asked.tool.name), "bold cyan")))
+def show_call(step: str, tool: str, arguments: JsonObject, reason: str, labels: Sequence[str], out: Console) -> None:
+    """Shows a call that is asked about, all of it.
+
+    Args:
+        step: Its step, with the index of the item when it is one of many.
+        tool: What it calls.
+        arguments: What the tool would be given.
+        reason: Why it is asked.
+        labels: Where the call comes from.
+        out: Where it is shown.
+    """
+    out.print(Text.assemble("\n", (visible(step), "bold"), " wants to call ", (visible(tool), "bold cyan")))
     out.print(visible(json.dumps(arguments, indent=2, ensure_ascii=False)), style="cyan", soft_wrap=True)
-    out.print(visible(f"why it is asked: {asked.reason}"), style="yellow", soft_wrap=True)
-    out.print(visible(f"where it comes from: {', '.join(asked.labels)}"), style="dim", soft_wrap=True)
+    out.print(visible(f"why it is asked: {reason}"), style="yellow", soft_wrap=True)
+    out.print(visible(f"where it comes from: {', '.join(labels)}"), style="dim", soft_wrap=True)
 
 
 async def _edited(

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("agentkit.cli.replay", "Repeat a run without a model, and find what is different."),
     "plan": ("agentkit.cli.plan", "Show the plan of a task, and check it."),
     "chat": ("agentkit.cli.chat", "Talk with a model that can call tools."),
+    "approve": ("agentkit.cli.approve", "Allow or deny calls that a run waits for."),
     "runs": ("agentkit.cli.runs", "List the runs that left a file."),
     "trace": ("agentkit.cli.trace", "Show a run, the latest by default."),
     "tools": ("agentkit.cli.tools", "List the tools of files and modules with their schemas."),

@@ -148,6 +148,7 @@ def _graph(steps: Sequence[Step]) -> Plan | None:
 def _print_plan(form: str | None, task: Task, graph: Plan, tools: Sequence[Tool]) -> None:
     from agentkit.cli.console import console
     from agentkit.cli.plan_view import render_plan
+    from agentkit.plan_approvals import foresee
     from agentkit.plan_file import plan_text
     from agentkit.planners.drawing import to_dot, to_mermaid
     from agentkit.trace.text import visible
@@ -160,7 +161,8 @@ def _print_plan(form: str | None, task: Task, graph: Plan, tools: Sequence[Tool]
         case "dot":
             print(visible(to_dot(graph)), end="")
         case _:
-            for part in render_plan(task.task, graph, {tool.name: tool for tool in tools}):
+            named = {tool.name: tool for tool in tools}
+            for part in render_plan(task.task, graph, named, foresee(list(graph), named, task.policy)):
                 console().print(part)
     sys.stdout.flush()
 
@@ -193,12 +195,15 @@ def _save(task: Task, steps: Sequence[Step], path: Path, *, is_wrong: bool) -> N
 
 
 def _to_json(task: Task, graph: Plan | None, tools: Sequence[Tool], diagnostics: Sequence[Diagnostic]) -> JsonObject:
+    from agentkit.plan_approvals import foresee
     from agentkit.planners.shape import shape_of
 
     found: JsonObject = {"task": task.task, "steps": None}
     if graph is not None:
         effects = {tool.name: tool.effect for tool in tools}
         found["steps"] = graph.to_list()
+        verdicts = foresee(list(graph), {tool.name: tool for tool in tools}, task.policy)
+        found["approvals"] = {step: verdict.reason for step, verdict in verdicts.items() if verdict.action == "ask"}
         found["effects"] = {step.id: effects.get(step.tool) for step in graph}
         found |= asdict(shape_of(graph))
     found["findings"] = [

@@ -11,8 +11,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from agentkit.messages import is_array, is_object
-from agentkit.planners.plan import Plan, Ref, Step, Template
+from agentkit.planners.plan import Plan, Ref, Step, StepId, Template
 from agentkit.planners.shape import Shape, shape_of
+from agentkit.policy import Verdict
 from agentkit.tools.tool import Tool
 from agentkit.trace.text import counted, one_line, visible
 
@@ -26,13 +27,16 @@ _STEPS = 20
 _STYLES = {"pure": "dim", "idempotent": "", "keyed": "yellow", "once": "yellow"}
 
 
-def render_plan(task: str, plan: Plan, tools: Mapping[str, Tool]) -> Iterator[RenderableType]:
+def render_plan(
+    task: str, plan: Plan, tools: Mapping[str, Tool], verdicts: Mapping[StepId, Verdict]
+) -> Iterator[RenderableType]:
     """Yields the steps by waves, as a tree, and then what they amount to.
 
     Args:
         task: What the plan is for.
         plan: The plan.
         tools: The tools that its steps call, by name.
+        verdicts: What the policy says of the steps whose calls it does not simply allow.
     """
     shape = shape_of(plan)
     tree = Tree(Text.assemble(("plan  ", "bold"), one_line(task, _PROSE)))
@@ -40,15 +44,17 @@ def render_plan(task: str, plan: Plan, tools: Mapping[str, Tool]) -> Iterator[Re
         together = f", {len(wave)} at the same time" if len(wave) > 1 else ""
         branch = tree.add(Text(f"wave {number}{together}", style="dim"))
         for step in wave:
-            _add_step(branch, plan[step], tools.get(plan[step].tool))
+            _add_step(branch, plan[step], tools.get(plan[step].tool), verdicts.get(step))
     yield tree
-    yield _summary(plan, shape, tools)
+    yield _summary(plan, shape, tools, verdicts)
 
 
-def _add_step(branch: Tree, step: Step, tool: Tool | None) -> None:
+def _add_step(branch: Tree, step: Step, tool: Tool | None, verdict: Verdict | None) -> None:
     head = Text.assemble((visible(step.id), "bold"), "  ", (_call(step), "cyan"))
     if tool is not None:
         head.append(f"  {tool.effect}", _STYLES[tool.effect])
+    if verdict is not None:
+        head.append(*(("  asks", "bold yellow") if verdict.action == "ask" else ("  denied", "bold red")))
     node = branch.add(head)
     if step.for_each is not None:
         skipping = {"fail": "", "skip": ", leaving out those that fail", "collect": ", keeping the errors"}
@@ -79,7 +85,7 @@ def _written(value: Any) -> str:
     return f"[{', '.join(map(_written, value))}]" if is_array(value) else json.dumps(value, ensure_ascii=False)
 
 
-def _summary(plan: Plan, shape: Shape, tools: Mapping[str, Tool]) -> Text:
+def _summary(plan: Plan, shape: Shape, tools: Mapping[str, Tool], verdicts: Mapping[StepId, Verdict]) -> Text:
     together = f"up to {shape.width} steps at the same time" if shape.width > 1 else "one step at a time"
     path = [*shape.span[:_STEPS], *(["..."] if len(shape.span) > _STEPS else [])]
     lines = Text()
@@ -88,6 +94,7 @@ def _summary(plan: Plan, shape: Shape, tools: Mapping[str, Tool]) -> Text:
         ("calls", _work(plan, shape)),
         ("critical path", f"{' -> '.join(path)} ({counted(len(shape.span), 'step')})"),
         ("effects", ", ".join(_effects(plan, tools)) or "none"),
+        ("approvals", ", ".join(step for step, v in verdicts.items() if v.action == "ask") or "none"),
         ("answer", "the result of " + ", ".join(shape.last)),
     ):
         lines.append(f"{name:<15}", "bold").append(f"{visible(text)}\n")

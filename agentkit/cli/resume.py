@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from agentkit.approval import Approve
     from agentkit.calls import Assume
 
-__all__ = ["agent_of", "resume"]
+__all__ = ["agent_of", "go_on_with", "resume"]
 
 
 @click.command(short_help="Go on with a run that was interrupted, the latest by default.")
@@ -40,11 +40,22 @@ def resume(run: str | None, said: tuple[str, ...], force: bool, as_json: bool) -
 
     RUN is a run's id or the beginning of one, or the path of a run file.
     """
-    from agentkit.cli.follow import Follower, choose_display, follow_to_the_end
     from agentkit.trace.runs import find_run
 
-    assume = _read_assume(said)
-    path = find_run(run)
+    return go_on_with(find_run(run), assume=_read_assume(said), force=force, as_json=as_json)
+
+
+def go_on_with(path: Path, *, assume: Assume | None = None, force: bool = False, as_json: bool = False) -> int:
+    """Goes on with a run and returns the exit code.
+
+    Args:
+        path: The run's file.
+        assume: Whether calls were made that are in doubt.
+        force: Whether to go on though the task or its tools are not what they were.
+        as_json: Whether to print one JSON object instead of the answer.
+    """
+    from agentkit.cli.follow import Follower, choose_display, follow_to_the_end
+
     follower = Follower(choose_display(quiet=as_json))
     agent = agent_of(path, approve=follower.approve)
     return follow_to_the_end(

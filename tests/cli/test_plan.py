@@ -40,6 +40,7 @@ waves          3, up to 2 steps at the same time
 calls          3, and 1 for each item of $rows
 critical path  rows -> each -> last (3 steps)
 effects        last (once)
+approvals      none
 answer         the result of last
 """
 
@@ -95,6 +96,7 @@ def test_json_is_one_object(cli: Cli, write_task: WriteTask) -> None:
             },
             {"id": "sum", "tool": "add", "args": {"a": 1, "b": "$rows"}, "after": ["each"]},
         ],
+        "approvals": {},
         "effects": {"rows": "pure", "each": "pure", "sum": "pure"},
         "waves": [["rows"], ["each"], ["sum"]],
         "work": 2,
