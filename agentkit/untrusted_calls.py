@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["stands_in", "why_ask"]
 
-_NUMBER = re.compile(r"(?<![\w.,])-?\d+(?:[ ,']\d{3})*(?:\.\d+)?(?![\w]|[-./:]\w)")
+_NUMBER = re.compile(r"(?<![\w.,])(?<!\w[-./:])-?\d+(?:[ ,']\d{3})*(?:\.\d+)?(?![\w]|[-./:]\w)")
 _JOINED = "[-./:@_]"
 """Between letters or digits, these make one word of two: ``13`` does not stand in ``2024-05-13``."""
 
