@@ -74,7 +74,7 @@ def diagnose(task: Task, tools: Sequence[Tool] | None = None) -> list[Diagnostic
 def diagnose_written(task: Task, steps: Sequence[Step], tools: Sequence[Tool]) -> list[Diagnostic]:
     """Returns what is to be said about a plan that a model wrote; it has steps in place of lines and columns."""
     named = {tool.name: tool for tool in tools}
-    findings = [(f.step, f.severity, f.message) for f in check_plan(steps, named)]
+    findings: list[tuple[str, Severity, str]] = [(f.step, f.severity, f.message) for f in check_plan(steps, named)]
     findings += [(step, *_of_verdict(verdict)) for step, verdict in foresee(steps, named, task.policy).items()]
     return [
         Diagnostic(severity=s, path=task.path, message=f"step {step!r}: {message}") for step, s, message in findings

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentkit.labels import LabelBook, untrusted
-from agentkit.messages import Assistant, Text, ToolResult, User
+from agentkit.messages import Assistant, Message, Text, ToolResult, User
 from agentkit.planners.plan import Step, StepId, parse_refs
 from agentkit.untrusted_calls import stands_in
 
@@ -130,7 +130,11 @@ def test_labels_that_were_recorded_are_kept(book: LabelBook) -> None:
 def test_an_earlier_conversation_may_hold_whatever_the_tools_gave(book: LabelBook) -> None:
     book.read_history([], ["page"])
     assert untrusted(book.seen) == []
-    said = [User("hi"), ToolResult(call_id="1", name="mail", value="x", is_error=False), Assistant((Text("hello"),))]
+    said: list[Message] = [
+        User("hi"),
+        ToolResult(call_id="1", name="mail", value="x", is_error=False),
+        Assistant((Text("hello"),)),
+    ]
     book.read_history(said, ["page", "own"])
     assert untrusted(book.seen) == ["untrusted", "web"]
 
