@@ -5,7 +5,7 @@ EXAMPLE ?= examples/expenses/task.yaml
 MODEL ?= starter
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check torture format docs clean
+.PHONY: help run test check torture format agentdojo docs clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -34,18 +34,27 @@ format: .venv/dev.stamp  ## format the code and mend what can be mended
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+agentdojo: .venv-agentdojo/stamp  ## replay AgentDojo's calls through the policy, without a model (takes minutes)
+	@.venv-agentdojo/bin/python benchmarks/agentdojo_gate.py
+
 docs: .venv/dev.stamp  ## write the command line's page and serve the documentation
 	@$(BIN)/python tests/repo/cli_reference.py
 	@$(BIN)/mkdocs serve
 
 clean:  ## remove what was built, .venv included
-	rm -rf .venv build dist site .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	rm -rf .venv .venv-agentdojo build dist site .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info
 
 # A stamp is written when its installation has gone through, so an interrupted one starts again.
 .venv/run.stamp: pyproject.toml
 	@$(PYTHON) -m venv .venv
 	@echo 'Installing into .venv; llama-cpp-python is built from source, which takes minutes the first time.'
 	$(BIN)/python -m pip install --quiet --editable '.[local]'
+	@touch $@
+
+# AgentDojo brings some 70 packages, none of which the project needs.
+.venv-agentdojo/stamp: pyproject.toml
+	@$(PYTHON) -m venv .venv-agentdojo
+	.venv-agentdojo/bin/python -m pip install --quiet --editable . agentdojo==0.1.35
 	@touch $@
 
 .venv/dev.stamp: .venv/run.stamp

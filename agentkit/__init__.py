@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from agentkit.errors import ToolFailed as ToolFailed
     from agentkit.limits import Limits as Limits
     from agentkit.model_backend.scripted import ScriptedModel as ScriptedModel
+    from agentkit.policy import Policy as Policy
     from agentkit.result import Result as Result
     from agentkit.tools.context import ToolContext as ToolContext
     from agentkit.tools.decorator import tool as tool
@@ -25,6 +26,7 @@ _HOMES = {
     "Agent": "agentkit.agent",
     "AgentkitError": "agentkit.errors",
     "Limits": "agentkit.limits",
+    "Policy": "agentkit.policy",
     "Result": "agentkit.result",
     "Retry": "agentkit.errors",
     "ScriptedModel": "agentkit.model_backend.scripted",
@@ -37,6 +39,7 @@ __all__ = [
     "Agent",
     "AgentkitError",
     "Limits",
+    "Policy",
     "Result",
     "Retry",
     "ScriptedModel",
