@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, TypeAdapter
 
-from agentkit.approval import Approve, check_policy
+from agentkit.approval import Approve, permitted
 from agentkit.calls import Assume
 from agentkit.errors import Diverged, RunChanged, UsageError
 from agentkit.events import Event
@@ -36,7 +34,7 @@ from agentkit.replaying import RecordedModel, Replayed, repeat
 from agentkit.result import Result
 from agentkit.rounds import Rounds
 from agentkit.run import Run
-from agentkit.run_spec import RunSpec, check_unchanged
+from agentkit.run_spec import RunSpec, check_unchanged, new_run_id
 from agentkit.tools.loading import load_tools
 from agentkit.tools.registry import ToolRegistry
 from agentkit.tools.schema import compact
@@ -118,9 +116,7 @@ class Agent:
         self._output, self._convert = _output_type(output)
         self._policy = policy or Policy()
         self._approve = approve
-        loaded = ToolRegistry([t for source in tools for t in load_tools(source)])
-        check_policy(self._policy, loaded)
-        self._tools = ToolRegistry([tool for tool in loaded if self._policy.permits(tool.name)])
+        self._tools = permitted(self._policy, ToolRegistry([t for source in tools for t in load_tools(source)]))
         self._instructions = instructions
         self._limits = limits or Limits()
         self._thinking = thinking
@@ -186,7 +182,7 @@ class Agent:
                     print(results)
             print(rounds.result.output)
         """
-        spec = self._spec(_new_run_id(), task, history, model=await self._open_model())
+        spec = self._spec(new_run_id(), task, history, model=await self._open_model())
         path = runs_folder() / f"{spec.run_id}.sqlite"
         journal = SqliteJournal(path, durability=self._durability) if self._recording else None
         async with self._begin(spec, Record(), journal, on_event) as rounds:
@@ -326,11 +322,6 @@ class Agent:
             source=self._source,
             assume=assume,
         )
-
-
-def _new_run_id() -> str:
-    """Returns a name that sorts by time and that a person can tell from others."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 def _check_planner(planner: PlannerChoice) -> None:

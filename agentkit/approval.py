@@ -20,7 +20,7 @@ from agentkit.record import Record
 from agentkit.tools.registry import ToolRegistry
 from agentkit.tools.tool import Tool
 
-__all__ = ["Approval", "Approve", "Decision", "PolicyGate", "check_policy"]
+__all__ = ["Approval", "Approve", "Decision", "PolicyGate", "permitted"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,8 +187,8 @@ def _always_allowed(record: Record) -> set[str]:
     return {tools[call] for call, decided in record.decisions.items() if decided.always and call in tools}
 
 
-def check_policy(policy: Policy, tools: ToolRegistry) -> None:
-    """Checks that a policy fits the tools of an agent.
+def permitted(policy: Policy, tools: ToolRegistry) -> ToolRegistry:
+    """Returns the tools of an agent that may be called; a model is not shown the others.
 
     Raises:
         agentkit.errors.UsageError: It names a tool or an argument that is not there.
@@ -196,3 +196,4 @@ def check_policy(policy: Policy, tools: ToolRegistry) -> None:
     for problem in policy.problems(tools):
         place = ".".join(map(str, problem.place))
         raise UsageError(f"policy.{place}: {problem.message}")
+    return ToolRegistry([tool for tool in tools if policy.permits(tool.name)])

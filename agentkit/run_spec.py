@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from agentkit.policy import Policy
 from agentkit.tools.code import code_digest
 from agentkit.tools.registry import ToolRegistry
 
-__all__ = ["RunSpec", "check_unchanged"]
+__all__ = ["RunSpec", "check_unchanged", "new_run_id"]
 
 _SAME = ("task", "instructions", "history", "planner", "plan", "output", "tools", "model")
 """What may not change while a run goes on. Limits and the policy may, and the code of tools."""
@@ -95,6 +96,11 @@ class RunSpec:
             policy=self.policy.to_json(),
             source=self.source,
         )
+
+
+def new_run_id() -> str:
+    """Returns a name that sorts by time and that a person can tell from others."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 def check_unchanged(recorded: RunStarted, now: RunStarted) -> None:

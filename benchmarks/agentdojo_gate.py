@@ -345,15 +345,12 @@ def replay_injection(suite: Any, user: Any, injection: Any) -> Iterator[tuple[st
 def gate_users(way: str, *, tell: bool) -> JsonObject:
     """Returns how many calls of users' tasks a person is asked about."""
     count = Counter[str](calls=0, effects=0, asked=0, needed=0)
-    tasks: set[str] = set()
     for suite in SUITES.get_suites(VERSION).values():
         for name, task in suite.user_tasks.items():
             for replay, call, verdict in replay_user(suite, task, way):
                 asked = verdict.action != "allow"
                 needed = asked and replay.is_needed(call)
                 count.update(calls=1, effects=replay.has_effect(call), asked=asked, needed=needed)
-                if asked and not needed:
-                    tasks.add(f"{suite.name} {name}")
                 if asked and tell:
                     print(f"{way} {suite.name} {name} {'needed' if needed else 'ASKED'}: {call.function} {_args(call)}")
                     print(f"    {verdict.reason}")
@@ -364,7 +361,6 @@ def gate_users(way: str, *, tell: bool) -> JsonObject:
         "without_need": without,
         "without_need_of_calls": without / count["calls"],
         "without_need_of_effects": without / count["effects"],
-        "tasks_with_one": len(tasks),
     }
 
 
