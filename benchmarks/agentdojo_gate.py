@@ -5,7 +5,6 @@ to make an agent do something else, and for each the calls that do it. They are 
 the results of its tools are real, and where arguments come from is found by looking for them in what was read.
 
 ``make agentdojo`` runs it; AgentDojo brings some 70 packages and so has an environment of its own.
-
 What counts as untrusted, and which arguments decide what a tool does, stands in `SOURCES`, `OWN` and `SINKS`: what
 the author of such tools would declare, from what the tools do.
 """
@@ -36,7 +35,6 @@ from agentkit.tools.context import ToolContext
 from agentkit.tools.tool import Sink, Tool
 from agentkit.untrusted_calls import stands_in
 
-# It is not installed where types are checked.
 DOJO: Any = import_module("agentdojo.functions_runtime")
 SUITES: Any = import_module("agentdojo.task_suite.load_suites")
 
