@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import sys
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
@@ -208,7 +209,8 @@ class Executor:
             if done.ok and step.id in self._same_as:
                 self._settle(self._again(step))
             else:
-                self._settle(self._result(step, ok=done.ok, value=done.value, seconds=done.seconds))
+                most = 0 if done.handle else sys.maxsize  # it is shown as it was, whatever the limit is now
+                self._settle(self._result(step, ok=done.ok, value=done.value, seconds=done.seconds, whole=most))
 
     def _start(self, step: Step) -> None:
         """Starts a step's call, or the next one of its items."""
@@ -323,12 +325,14 @@ class Executor:
         return ref.resolve(self.results[ref.step].value)
 
     def _finish(self, step: Step, started: float, outcome: Outcome) -> None:
-        result = self._result(step, ok=outcome.ok, value=outcome.value, seconds=self._now() - started)
+        seconds, whole = self._now() - started, self._limits.result_chars
+        result = self._result(step, ok=outcome.ok, value=outcome.value, seconds=seconds, whole=whole)
         self._settle(self._tell(result, called=outcome.called, state=outcome.state, sandbox=outcome.sandbox))
         kill_point("after-result")
 
-    def _result(self, step: Step, *, ok: bool, value: JsonValue, seconds: float) -> StepResult:
-        shown, is_whole = preview(step.id, value, self._limits.result_chars)
+    def _result(self, step: Step, *, ok: bool, value: JsonValue, seconds: float, whole: int) -> StepResult:
+        """Returns a result; one with more than `whole` characters is shown as a preview."""
+        shown, is_whole = preview(step.id, value, whole)
         if not is_whole:
             self.handles.add(step.id)
         return StepResult(id=step.id, tool=step.tool, value=value, ok=ok, seconds=seconds, shown=shown)

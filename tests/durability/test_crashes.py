@@ -1,4 +1,4 @@
-"""Random plans and scripts that crash at random instants, several times, come to the end that they have without a crash."""
+"""Random plans and scripts that crash at random instants come to the end that they have without a crash."""
 
 from __future__ import annotations
 

@@ -404,3 +404,20 @@ def test_state_that_is_not_json_is_reported() -> None:
 
     result = Agent(ScriptedModel([ToolCall("keep", {}), "Done."]), [keep]).run_sync("Keep")
     assert [e.about for e in result.trace.warnings] == ["state_not_kept"]
+
+
+def test_a_result_is_shown_as_it_was_though_the_limit_is_another_now() -> None:
+    @tool(effect="pure")
+    def numbers(x: int) -> list[int]:
+        """Give numbers."""
+        return list(range(100))
+
+    script: list[Any] = [call("numbers", 1), call("look", 1), "Done."]
+    whole = Agent(ScriptedModel(script), [numbers, look], limits=Limits(result_chars=50)).run_sync("Look")
+    (handle,) = [e.handle for e in whole.events if isinstance(e, StepFinished) and e.handle]
+    turns = [i for i, e in enumerate(whole.events) if isinstance(e, TurnFinished)]
+    for chars in (5, 6_000):
+        cut(list(whole.events)[: turns[1] + 1], whole.run_id)
+        agent = Agent(ScriptedModel(["Done."]), [numbers, look], limits=Limits(result_chars=chars))
+        assert resumed(agent, whole.run_id).output == "Done."
+    assert handle == "s1"
