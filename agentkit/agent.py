@@ -154,6 +154,7 @@ class Agent:
         async with self.iter(task, history=history, on_event=on_event) as rounds:
             async for _ in rounds:
                 pass
+            await rounds.close()  # before the result is given, because it may say that it could not be recorded
             return rounds.result
 
     async def stream(self, task: str, *, history: Sequence[Message] = ()) -> AsyncIterator[Event]:
@@ -225,22 +226,23 @@ class Agent:
             record = Record(whole_events(path), forced=force)
             assert record.start is not None
             history = [message_from_json(m) for m in record.start.history]
+            check_resumable(record)
             model = await self._open_model()
             spec = self._spec(record.start.run_id, record.start.task, history, model=model, assume=assume)
-            check_resumable(record)
             if not force:
                 check_unchanged(record.start, spec.started())
             if record.end is not None and record.end.stop_reason == "tool_error":  # nothing else is left to do
                 record.forget_failures({tool.name: tool.effect for tool in self._tools})
+            if on_event is not None:
+                for event in record.events:
+                    on_event(event)
         except BaseException:
             journal.close()
             raise
-        for event in record.events:
-            if on_event is not None:
-                on_event(event)
         async with self._begin(spec, record, journal, on_event) as rounds:
             async for _ in rounds:
                 pass
+            await rounds.close()  # before the result is given, because it may say that it could not be recorded
             return rounds.result
 
     async def replay(self, run: str | Path | None = None) -> Replayed:

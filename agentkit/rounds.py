@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
-from agentkit.errors import UsageError
+from agentkit.errors import JournalError, UsageError
 from agentkit.journal import Journal
 from agentkit.kill_points import kill_point
 from agentkit.planners.base import StepResult
@@ -51,19 +51,23 @@ class Rounds:
             await self._durable()
             kill_point("run-started")
         except BaseException:
-            await self._close()
+            await self.close()
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._close()
+        await self.close()
 
-    async def _close(self) -> None:
+    async def close(self) -> None:
+        """Ends the run, if it still goes on, and closes its file. Closing twice is allowed."""
         try:
             if self.run.result is None:
                 await self.run.cancel()
         finally:
             if self._journal is not None:
-                await asyncio.to_thread(self._journal.close)
+                try:
+                    await asyncio.to_thread(self._journal.close)
+                except JournalError as e:
+                    await self.run.unrecorded(e)

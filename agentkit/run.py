@@ -254,6 +254,11 @@ class Run:
         if self.result is None:
             await self._end("cancelled", message="the run was left before it was done")
 
+    async def unrecorded(self, error: JournalError) -> None:
+        """Lets the result say that the run's file could not be written, if it does not say so already."""
+        if self.result is not None and self.result.stop_reason != "journal_error":
+            await self._end("journal_error", output=self.result.output, message=str(error))
+
     @contextmanager
     def _while_a_person_thinks(self) -> Generator[None]:
         """Lets other calls go on, and the run's time stand still."""

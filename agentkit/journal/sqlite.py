@@ -7,6 +7,7 @@ import queue
 import sqlite3
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -46,6 +47,7 @@ class SqliteJournal:
         self._durability = durability
         self._items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._error: Exception | None = None
+        self._closed = False
         opened: Future[None] = Future()
         self._thread = threading.Thread(target=self._write, args=(opened,), name=f"journal {path.stem}", daemon=True)
         try:
@@ -65,10 +67,13 @@ class SqliteJournal:
     def flush(self) -> Future[None]:
         """Returns a future that is done when everything appended so far is on disk.
 
-        It fails with `agentkit.errors.JournalError` when it can't be written.
+        It fails with `agentkit.errors.JournalError` when it can't be written, or the journal is closed.
         """
         done: Future[None] = Future()
-        self._items.put(done)
+        if self._closed:
+            done.set_exception(JournalError(f"the run file {str(self.path)!r} is closed"))
+        else:
+            self._items.put(done)
         return done
 
     def close(self) -> None:
@@ -77,17 +82,18 @@ class SqliteJournal:
         Raises:
             agentkit.errors.JournalError: Something could not be written.
         """
-        if self._thread.is_alive():
+        if not self._closed:
+            self._closed = True
             self._items.put(None)
-            self._thread.join()
-            self._lock.release()
+        self._thread.join()
+        self._lock.release()
         if self._error is not None:
             raise JournalError(f"can't write the run file {str(self.path)!r}: {self._error}") from self._error
 
     def _write(self, opened: Future[None]) -> None:
         try:
-            db = self._open()
-        except (OSError, sqlite3.Error) as e:
+            db = self._open() if self._resume else self._create()
+        except Exception as e:
             opened.set_exception(e)
             return
         opened.set_result(None)
@@ -96,25 +102,43 @@ class SqliteJournal:
             going = self._commit(db, self._batch())
         db.close()
 
-    def _open(self) -> sqlite3.Connection:
-        if self._resume and not self.path.is_file():
-            raise FileNotFoundError("there is no such file")
-        if not self._resume:
-            self.path.touch(exist_ok=False)
-        db = sqlite3.connect(self.path, isolation_level=None)
+    def _create(self) -> sqlite3.Connection:
+        self.path.touch(exist_ok=False)
         try:
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute(f"PRAGMA synchronous={self._durability}")
-            if not self._resume:
+            db = self._connect()
+            try:
+                self._prepare(db)
                 db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version={FORMAT}; COMMIT;")
                 _sync_folder(self.path.parent)
+            except BaseException:
+                db.close()
+                raise
+        except BaseException:  # such as a full disk: no run began, so none is left
+            for end in ("", "-wal", "-shm"):
+                Path(f"{self.path}{end}").unlink(missing_ok=True)
+            raise
+        return db
+
+    def _open(self) -> sqlite3.Connection:
+        if not self.path.is_file():
+            raise FileNotFoundError("there is no such file")
+        db = self._connect()
+        try:
             (version,) = db.execute("PRAGMA user_version").fetchone()
             if version != FORMAT:
                 raise sqlite3.DatabaseError(f"its format is {version}, and this version of agentkit writes {FORMAT}")
+            self._prepare(db)
         except BaseException:
             db.close()
             raise
         return db
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, isolation_level=None)
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(f"PRAGMA synchronous={self._durability}")
 
     def _batch(self) -> list[_Item]:
         """Waits for an item, and takes what else is there."""
@@ -136,7 +160,7 @@ class SqliteJournal:
                 db.execute("COMMIT")
             except Exception as e:  # whatever it is: the thread goes on, because others wait for it
                 self._error = e
-                if db.in_transaction:
+                with suppress(sqlite3.Error):  # SQLite may have rolled back, and a disk that fails may fail again
                     db.execute("ROLLBACK")
         for item in items:
             if isinstance(item, Future):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import subprocess
 import sys
 from collections import Counter
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,42 +17,10 @@ from agentkit.events import Event, InDoubt, ItemStarted, StepFinished, StepStart
 from agentkit.journal import read_events
 from agentkit.kill_points import POINTS
 from tests.durability.scenarios import ONCE, SCENARIOS
+from tests.durability.zygotes import Zygote
 
-ROOT = Path(__file__).parents[2]
 APPROVAL = {"before-approval", "after-approval"}
 """Points that no scenario here passes; tests/policy has them."""
-
-
-class Zygote:
-    """Gives runs lives, one after the other, each in a process of its own."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("zygote.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "random"},
-            text=True,
-        )
-
-    def live(self, **job: Any) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(job) + "\n")
-        self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return answer
-
-    def close(self) -> None:
-        self._process.communicate()
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Generator[Zygote]:
-    made = Zygote()
-    yield made
-    made.close()
 
 
 def prove(zygote: Zygote, folder: Path, scenario: str, deaths: Iterable[dict[str, Any]]) -> Counter[str]:

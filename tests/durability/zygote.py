@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -24,6 +25,9 @@ def live(job: dict[str, Any]) -> str:
     scenarios.world, scenarios.pause = Path(job["world"]), job.get("pause", 0.0)
     os.environ["AGENTKIT_HOME"] = job["home"]
     kill_points.arm(job.get("kill", ""))
+    if "largest_file" in job:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job["largest_file"], job["largest_file"]))
+    time.sleep(max(0.0, job.get("begin", 0.0) - time.time()))
     agent = scenarios.SCENARIOS[job["scenario"]]()
     if job["run"]:
         return asyncio.run(agent.resume(job["run"], assume=job.get("assume"))).stop_reason
