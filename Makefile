@@ -27,8 +27,8 @@ check: .venv/dev.stamp  ## everything the gate asks: lint, types, docs, package,
 	$(MAKE) --no-print-directory run
 	$(BIN)/pytest -q
 
-torture: .venv/dev.stamp  ## kill runs at 500 points and at 250 random instants, and prove that nothing is lost
-	@AGENTKIT_TORTURE=500 $(BIN)/pytest -q -s -m slow tests/durability
+torture: .venv/dev.stamp  ## 500 kills, full disks, lost power, many owners: prove that nothing is lost or done twice
+	@AGENTKIT_TORTURE=500 $(BIN)/pytest -q -s -m "slow or not slow" --timeout 3600 tests/durability tests/journal
 
 format: .venv/dev.stamp  ## format the code and mend what can be mended
 	@$(BIN)/ruff check --fix .

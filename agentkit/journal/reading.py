@@ -73,7 +73,7 @@ def read_blob(path: Path, digest: str) -> JsonValue:
 def _reading(path: Path) -> Generator[sqlite3.Connection]:
     if not path.is_file():
         raise JournalError(f"there is no run file {str(path)!r}; 'agentkit runs' lists the runs")
-    # A run that nobody writes is one file, and stays one: SQLite would put its own beside it, and could not remove them.
+    # A run that nobody writes is one file and stays one: SQLite would put its own beside it, and could not remove them
     how = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
     db = sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True)
     db.text_factory = bytes  # damaged text must not end the reading

@@ -149,7 +149,7 @@ def live(world: World, make: Callable[[], RunSpec], before: Sequence[Event], die
         nonlocal left
         if left is None and world.instants == dies_at:
             left = events[: world.dice.randint(flushed, len(events))]
-            died.set_result(None)
+            over.set()
         world.instants += 1
         return left is None
 
@@ -172,12 +172,11 @@ def live(world: World, make: Callable[[], RunSpec], before: Sequence[Event], die
         return run.result
 
     async def until_death() -> Result | list[Event]:
-        nonlocal died
-        died = asyncio.get_running_loop().create_future()
         run = asyncio.ensure_future(main())
-        await asyncio.wait({run, died}, return_when=asyncio.FIRST_COMPLETED)
+        run.add_done_callback(lambda _: over.set())
+        await over.wait()
         return run.result() if left is None else left
 
-    died: asyncio.Future[None]
+    over = asyncio.Event()
     world.tick = tick
     return run_simulated(until_death())

@@ -30,6 +30,8 @@ from tests.durability.crashes import World, live, spec
 
 NAMES = ("find", "odd", "put", "order", "pay")
 NUMBERS = st.integers(0, 5)
+COIN = st.booleans()
+ON_ERROR: st.SearchStrategy[OnError] = st.sampled_from(("fail", "skip", "collect"))
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,10 @@ def given_plans(draw: st.DrawFn) -> Job:
         name = StepId(f"g{i}")
         numbers = [s.id for s in steps if s.for_each is None and s.tool != "rows"]
         lists = [s.id for s in steps if s.tool == "rows" and s.for_each is None]
-        value = draw(st.sampled_from([f"${s}" for s in numbers])) if numbers and draw(st.booleans()) else draw(NUMBERS)
+        value: Any = draw(st.one_of(NUMBERS, st.sampled_from([f"${s}" for s in numbers])) if numbers else NUMBERS)
         after = tuple(draw(st.lists(st.sampled_from([s.id for s in steps]), max_size=2, unique=True))) if steps else ()
-        if lists and draw(st.booleans()):
-            over, on_error = draw(st.sampled_from(lists)), draw(st.sampled_from(("fail", "skip", "collect")))
+        if lists and draw(COIN):
+            over, on_error = draw(st.sampled_from(lists)), draw(ON_ERROR)
             args = parse_refs({"x": "$item"})
             steps.append(_each(name, draw(st.sampled_from(NAMES)), f"${over}", args, on_error, after))
         else:
@@ -81,7 +83,7 @@ def scripted(turns: Sequence[Any], dice: random.Random) -> Model:
     return ScriptedModel([decide] * 50, seconds=dice.uniform(0, 2), context=0)
 
 
-calls = st.builds(lambda name, x: ToolCall(name, {"x": x}), st.sampled_from(NAMES), NUMBERS)
+calls = st.tuples(st.sampled_from(NAMES), NUMBERS).map(lambda call: ToolCall(call[0], {"x": call[1]}))
 turns_of_calls = st.lists(st.lists(calls, min_size=1, max_size=4), min_size=1, max_size=4)
 loops = turns_of_calls.map(lambda turns: Job(str(turns), LoopPlanner, lambda dice: scripted(turns, dice)))
 
@@ -94,9 +96,9 @@ def plans(draw: st.DrawFn, ending: str = "answer") -> list[Any]:
     for _ in range(draw(st.integers(1, 7))):
         name = f"s{len(lines) // 2 + 1}"
         head: dict[str, Any] = {"id": name, "purpose": "do"}
-        value: Any = draw(st.sampled_from(numbers)) if numbers and draw(st.booleans()) else draw(NUMBERS)
+        value: Any = draw(st.one_of(NUMBERS, st.sampled_from(numbers)) if numbers else NUMBERS)
         tool = draw(st.sampled_from((*NAMES, "rows")))
-        if lists and tool != "rows" and draw(st.booleans()):
+        if lists and tool != "rows" and draw(COIN):
             head["for_each"], value = draw(st.sampled_from(lists)), "$item"
         if (call := f"{tool} {value} {head.get('for_each')}") in made:
             continue  # the same call in a plan is one step

@@ -122,7 +122,7 @@ def test_the_command_line_says_it_in_one_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plan = tmp_path / "plan.yaml"
-    steps = [f"  - {{id: s{i}, tool: sum_numbers, args: {{numbers: [{i}, 1]}}}}\n" for i in range(40)]
+    steps = [f"  - {{id: s{i}, tool: calculate, args: {{expression: '{i} + 1'}}}}\n" for i in range(40)]
     plan.write_text("task: Add.\ntools: [agentkit.tools.arithmetic]\nplanner:\n" + "".join(steps))
     monkeypatch.setattr("agentkit.agent.SqliteJournal", SmallDisk)
     monkeypatch.setattr(SmallDisk, "pages", 8)

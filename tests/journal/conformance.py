@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from agentkit.errors import JournalError, RunOwned
 from agentkit.events import Event, StepFinished
@@ -54,11 +54,10 @@ class JournalMachine(RuleBasedStateMachine):
     new_store: Callable[[], Store]
     """Makes a store in which nothing is."""
 
-    @initialize()
-    def begin(self) -> None:
-        """Makes a journal."""
-        self.store = type(self).new_store()
-        self.journal = self.store.open(resume=False)
+    def __init__(self) -> None:
+        super().__init__()
+        self.store: Store = type(self).new_store()
+        self.journal: Journal = self.store.open(resume=False)
         self.is_open = True
         self.appended: list[Event] = []
         self.flushed = 0
@@ -116,16 +115,14 @@ class JournalMachine(RuleBasedStateMachine):
     @invariant()
     def what_is_read_is_a_beginning_of_what_was_appended(self) -> None:
         """And has all that was flushed."""
-        if hasattr(self, "store"):
-            seen = self.store.read()
-            assert self.flushed <= len(seen) <= len(self.appended)
-            assert same(seen, self.appended[: len(seen)])
+        seen = self.store.read()
+        assert self.flushed <= len(seen) <= len(self.appended)
+        assert same(seen, self.appended[: len(seen)])
 
     def teardown(self) -> None:
         """Frees everything."""
-        if hasattr(self, "store"):
-            self.journal.close()
-            self.store.remove()
+        self.journal.close()
+        self.store.remove()
 
 
 def same(one: list[Event], other: list[Event]) -> bool:

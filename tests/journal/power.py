@@ -3,6 +3,7 @@
 Python's own SQLite has no seam for this, so the journal's statements run through apsw, which brings an SQLite of its
 own (a newer one). The log of writes is taken once; a cut at any place in it is made afterwards.
 """
+# pyright: reportUnknownMemberType=false
 
 from __future__ import annotations
 

@@ -52,12 +52,10 @@ class SqliteMachine(JournalMachine):
     new_store = SqliteStore
 
 
-class TestSqlite(SqliteMachine.TestCase):  # type: ignore[name-defined,misc]
-    """Run by pytest; ``AGENTKIT_TORTURE=500`` for more."""
-
-    settings = settings(
-        max_examples=int(os.environ.get("AGENTKIT_TORTURE", "15")),
-        stateful_step_count=30,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow],
-    )
+TestSqlite = SqliteMachine.TestCase
+TestSqlite.settings = settings(
+    max_examples=int(os.environ.get("AGENTKIT_TORTURE", "15")),
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)

@@ -40,7 +40,10 @@ def record(folder: Path, durability: Any) -> tuple[Disk, list[Event]]:
 
 @pytest.mark.parametrize("durability", ["full", "normal"])
 def test_a_loss_of_power_at_any_instant(tmp_path: Path, durability: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "_sync_folder", lambda _: PowerLossJournal.disk.log.append(Operation("sync folder")))
+    def sync_folder(folder: Path) -> None:
+        PowerLossJournal.disk.log.append(Operation("sync folder"))
+
+    monkeypatch.setattr(sqlite, "_sync_folder", sync_folder)
     disk, events = record(tmp_path, durability)
     assert any(op.kind == "sync" and op.file == "run.sqlite" for op in disk.log[len(disk.log) // 4 :])
     dice, lost = random.Random(2), 0
