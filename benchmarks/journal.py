@@ -12,6 +12,7 @@ langgraph-checkpoint-sqlite dbos); both record less of a step than agentkit does
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
 import tempfile
@@ -66,14 +67,13 @@ class State(TypedDict):
 
 def langgraph(count: int, folder: Path) -> float:
     """Measures LangGraph: a node that calls itself again."""
-    from langgraph.checkpoint.sqlite import SqliteSaver
-    from langgraph.graph import END, START, StateGraph
-
-    graph: Any = StateGraph(State)
+    graphs: Any = importlib.import_module("langgraph.graph")
+    savers: Any = importlib.import_module("langgraph.checkpoint.sqlite")
+    graph = graphs.StateGraph(State)
     graph.add_node("act", lambda state: {"x": state["x"] + 1})
-    graph.add_edge(START, "act")
-    graph.add_conditional_edges("act", lambda state: END if state["x"] >= count else "act")
-    with SqliteSaver.from_conn_string(str(folder / "langgraph.sqlite")) as saver:
+    graph.add_edge(graphs.START, "act")
+    graph.add_conditional_edges("act", lambda state: graphs.END if state["x"] >= count else "act")
+    with savers.SqliteSaver.from_conn_string(str(folder / "langgraph.sqlite")) as saver:
         compiled = graph.compile(checkpointer=saver)
         config = {"configurable": {"thread_id": "1"}, "recursion_limit": count + 5}
         started = time.perf_counter()
@@ -85,31 +85,30 @@ def dbos(*, wide: bool) -> Measured:
     """Measures DBOS: one workflow with many steps."""
 
     def run(count: int, folder: Path) -> float:
-        from dbos import DBOS
+        engine: Any = importlib.import_module("dbos").DBOS
+        engine(config={"name": "bench", "system_database_url": f"sqlite:///{folder}/dbos.sqlite", "log_level": "ERROR"})
 
-        DBOS(config={"name": "bench", "system_database_url": f"sqlite:///{folder}/dbos.sqlite", "log_level": "ERROR"})
-
-        @DBOS.step()
+        @engine.step()  # type: ignore[untyped-decorator]
         async def step(x: int) -> int:
             return x
 
-        @DBOS.workflow()
+        @engine.workflow()  # type: ignore[untyped-decorator]
         async def serial() -> None:
             for i in range(count):
                 await step(i)
 
-        @DBOS.workflow()
+        @engine.workflow()  # type: ignore[untyped-decorator]
         async def side_by_side() -> None:
             for first in range(0, count, WIDE):
                 await asyncio.gather(*map(step, range(first, min(first + WIDE, count))))
 
-        DBOS.launch()
+        engine.launch()
         try:
             started = time.perf_counter()
             asyncio.run(side_by_side() if wide else serial())
             return time.perf_counter() - started
         finally:
-            DBOS.destroy()
+            engine.destroy()
 
     return run
 

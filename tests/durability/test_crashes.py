@@ -54,7 +54,7 @@ def given_plans(draw: st.DrawFn) -> Job:
         lists = [s.id for s in steps if s.tool == "rows" and s.for_each is None]
         value: Any = draw(st.one_of(NUMBERS, st.sampled_from([f"${s}" for s in numbers])) if numbers else NUMBERS)
         after = tuple(draw(st.lists(st.sampled_from([s.id for s in steps]), max_size=2, unique=True))) if steps else ()
-        if lists and draw(COIN):
+        if draw(COIN) and lists:
             over, on_error = draw(st.sampled_from(lists)), draw(ON_ERROR)
             args = parse_refs({"x": "$item"})
             steps.append(_each(name, draw(st.sampled_from(NAMES)), f"${over}", args, on_error, after))
