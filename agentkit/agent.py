@@ -283,7 +283,8 @@ class Agent:
             if journal is not None:
                 await asyncio.wrap_future(journal.flush())
 
-        async with Rounds(Run(spec, record=record, sink=sink, durable=durable), journal, durable) as rounds:
+        run = Run(spec, record=record, sink=sink, durable=durable)
+        async with self._tools.held(), Rounds(run, journal, durable) as rounds:
             yield rounds
 
     async def _open_model(self) -> Model | None:

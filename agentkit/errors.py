@@ -10,6 +10,8 @@
     │   │   └── PlanFileError      the plan in a task file has errors, one or more
     │   ├── PlanError              a plan is not a valid graph of tool calls
     │   ├── ModelUnavailable       the model that was named is not there, or can't be loaded
+    │   ├── McpServerError         an MCP server can't be started or reached, or does not do what MCP says
+    │   ├── McpToolsChanged        the tools of an MCP server are not those that were accepted
     │   ├── RunChanged             a run can't go on: its task, tools or plan are not what they were
     │   └── RunOwned               another process goes on with the run
     ├── RunError                   a run failed
@@ -38,6 +40,8 @@ __all__ = [
     "Diverged",
     "JournalError",
     "LimitReached",
+    "McpServerError",
+    "McpToolsChanged",
     "ModelError",
     "ModelUnavailable",
     "PlanError",
@@ -123,6 +127,14 @@ class PlanError(UsageError):
 
 class ModelUnavailable(UsageError):
     """The model that was named is not there or can't be loaded; the message says which command helps."""
+
+
+class McpServerError(UsageError):
+    """An MCP server can't be started or reached, or does not do what MCP says; the message has what is known of it."""
+
+
+class McpToolsChanged(UsageError):
+    """The tools of an MCP server are not those that were accepted; the message has the diff."""
 
 
 class RunChanged(UsageError):

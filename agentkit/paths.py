@@ -14,7 +14,7 @@ import platformdirs
 
 from agentkit.errors import UsageError
 
-__all__ = ["config_file", "default_model", "models_folder", "runs_folder"]
+__all__ = ["config_file", "default_model", "models_folder", "pins_folder", "runs_folder"]
 
 _APP = "agentkit"
 
@@ -35,6 +35,11 @@ def config_file() -> Path:
     """Returns the path of ``config.toml``, which need not exist."""
     home = _home()
     return (home or platformdirs.user_config_path(_APP, appauthor=False)) / "config.toml"
+
+
+def pins_folder() -> Path:
+    """Returns the folder of the pins of MCP servers that no task file names: ``mcp-pins``, beside ``config.toml``."""
+    return config_file().parent / "mcp-pins"
 
 
 def default_model() -> str:

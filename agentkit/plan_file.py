@@ -12,6 +12,7 @@ from agentkit.errors import UsageError
 from agentkit.messages import JsonObject, is_array, is_object
 from agentkit.planners.plan import Plan, Ref, Step, Template
 from agentkit.task_inputs import escape
+from agentkit.tools.mcp.pins import FILE_NAME
 from agentkit.yaml_writer import yaml_text
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ def _escape_all(value: Any) -> Any:
 def _move(written: JsonObject, task: Task, folder: Path) -> None:
     """Changes the paths of a task file that is to stand in another folder."""
     if task.tools:
-        written["tools"] = [_moved_tool(name, task.folder, folder) for name in task.tools]
+        listed: Any = written["tools"] if is_array(written["tools"]) else [written["tools"]]
+        written["tools"] = [_moved_tool(tool, task.folder, folder) for tool in listed]
     model = written.get("model")
     if model is not None and "://" not in model and model.endswith(".gguf"):
         written["model"] = _moved(model, task.folder, folder)
@@ -110,7 +112,11 @@ def _move(written: JsonObject, task: Task, folder: Path) -> None:
     written["workspace"] = _moved(written.get("workspace", "."), task.folder, folder)
 
 
-def _moved_tool(name: str, old: Path, new: Path) -> str:
+def _moved_tool(tool: str | JsonObject, old: Path, new: Path) -> str | JsonObject:
+    if is_object(tool):
+        server = {"cwd": ".", "pins": FILE_NAME} | tool["mcp"]
+        return {"mcp": server | {key: _moved(server[key], old, new) for key in ("cwd", "pins")}}
+    name = str(tool)
     place, colon, rest = name.partition(":")
     is_file = place.endswith(".py") or "/" in place or "\\" in place
     return f"{_moved(place, old, new)}{colon}{rest}" if is_file else name

@@ -10,13 +10,13 @@ import importlib
 import importlib.util
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from agentkit.errors import SchemaError, TaskFileError, UsageError
+from agentkit.errors import McpToolsChanged, SchemaError, TaskFileError, UsageError
 from agentkit.limits import Limits
 from agentkit.messages import JsonObject, JsonValue
 from agentkit.plan_check import diagnose, refuse_errors
@@ -26,13 +26,14 @@ from agentkit.task_fields import (
     mapping,
     read_limits,
     read_schema,
-    read_texts,
     read_thinking,
     text,
 )
 from agentkit.task_inputs import did_you_mean, read_inputs, render
 from agentkit.task_policy import read_policy
 from agentkit.task_steps import PlannerName, StepList, read_planner
+from agentkit.task_tools import ToolSource, read_tools
+from agentkit.tools.mcp.server import McpServer
 from agentkit.yaml_source import Node, Source
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ class Task:
     inputs: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     model: str | None = None
     """Catalog id, path to a ``.gguf`` (made relative to the working folder), or URL; ``None`` for the default."""
-    tools: tuple[str, ...] = ()
-    """Files, modules and names of tools, as written."""
+    tools: tuple[ToolSource, ...] = ()
+    """Files, modules and names of tools, as written, and MCP servers."""
     workspace: Path
     """The folder that file tools may touch."""
     planner: PlannerName | tuple[Step, ...] = "auto"
@@ -107,7 +108,8 @@ class Task:
             try:
                 loaded = load_tools(name, base=self.folder)
             except UsageError as error:
-                raise self.error(_one_line(error), "tools", i) from None
+                message = str(error) if isinstance(error, McpToolsChanged) else _one_line(error)
+                raise self.error(message, "tools", i) from None
             for tool in loaded:
                 if tool.name in tools:
                     raise self.error(
@@ -126,6 +128,15 @@ class Task:
             rest = rest[1:]
         above = found.find(tuple(rest[:-1]))
         return above.keys.get(str(rest[-1]), found.find(tuple(rest))) if "when" in place else found.find(tuple(rest))
+
+    def accepting(self) -> Task:
+        """Returns the same task, which takes the tools of its MCP servers as they are when they are loaded next."""
+        return replace(self, tools=tuple(s.accepting() if isinstance(s, McpServer) else s for s in self.tools))
+
+    @property
+    def notes(self) -> list[str]:
+        """What its user should know of the tools of MCP servers, after they were loaded."""
+        return [note for source in self.tools if isinstance(source, McpServer) for note in source.notes]
 
     @property
     def _keys(self) -> Mapping[str, Node]:
@@ -176,7 +187,7 @@ def read_task(path: Path | str, variables: Mapping[str, str] | None = None) -> T
         task=render(source, found["task"], inputs),
         inputs=inputs,
         model=_model(source, found.get("model"), path.parent),
-        tools=read_texts(source, found.get("tools"), "tools", "./my_tools.py"),
+        tools=read_tools(source, found.get("tools"), path.parent),
         workspace=_workspace(source, found.get("workspace"), path.parent),
         planner=planner.steps if isinstance(planner, StepList) else planner,
         thinking=read_thinking(source, found.get("thinking")),

@@ -12,6 +12,7 @@ from agentkit.task_inputs import did_you_mean
 from agentkit.yaml_source import Node, Source
 
 __all__ = [
+    "duration",
     "mapping",
     "read_limits",
     "read_schema",
@@ -81,7 +82,9 @@ def read_limits(source: Source, node: Node | None) -> Limits:
     units = {"calls": "tool calls", "tokens": "tokens", "turns": "model turns", "parallel": "calls at a time"}
     found = mapping(source, node, "'limits'", ("time", *units))
     values: dict[str, Any] = {
-        name: _duration(source, value) if name == "time" else _count(source, value, f"limits.{name}", units[name])
+        name: duration(source, value, "limits.time")
+        if name == "time"
+        else _count(source, value, f"limits.{name}", units[name])
         for name, value in found.items()
     }
     return Limits(**values)
@@ -108,7 +111,12 @@ def _count(source: Source, node: Node, name: str, unit: str) -> int:
     raise source.error(node, f"{name!r} must be a whole number of {unit}, at least 1, not {node.describe()}")
 
 
-def _duration(source: Source, node: Node) -> float:
+def duration(source: Source, node: Node, name: str) -> float:
+    """Returns a time in seconds.
+
+    Raises:
+        agentkit.errors.TaskFileError: It is something else, or not more than 0.
+    """
     seconds: float | None = None
     if isinstance(node.value, int | float) and not isinstance(node.value, bool):
         seconds = float(node.value) if abs(node.value) < 10**12 else None
@@ -116,6 +124,6 @@ def _duration(source: Source, node: Node) -> float:
         seconds = float(match[1]) * _SECONDS[match[2]]
     if seconds is None or not 0 < seconds < 10**9:
         raise source.error(
-            node, f"'limits.time' must be a duration such as 120s, 2m or 500ms, more than 0, not {node.describe()}"
+            node, f"{name!r} must be a duration such as 120s, 2m or 500ms, more than 0, not {node.describe()}"
         )
     return seconds

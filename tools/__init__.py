@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agentkit.tools.context import ToolContext as ToolContext
     from agentkit.tools.loading import load_tools as load_tools
+    from agentkit.tools.mcp.server import McpServer as McpServer
     from agentkit.tools.registry import ToolRegistry as ToolRegistry
     from agentkit.tools.tool import Effect as Effect
     from agentkit.tools.tool import FunctionTool as FunctionTool
@@ -25,6 +26,7 @@ _HOMES = {
     "Effect": "agentkit.tools.tool",
     "FunctionTool": "agentkit.tools.tool",
     "Isolation": "agentkit.tools.tool",
+    "McpServer": "agentkit.tools.mcp.server",
     "Tool": "agentkit.tools.tool",
     "ToolContext": "agentkit.tools.context",
     "ToolRegistry": "agentkit.tools.registry",
@@ -37,6 +39,7 @@ __all__ = [
     "Effect",
     "FunctionTool",
     "Isolation",
+    "McpServer",
     "Tool",
     "ToolContext",
     "ToolRegistry",

@@ -179,5 +179,9 @@ def _place(error: BaseException, file: str | None) -> str:
 
 def _wait(get_tools: Callable[[], Coroutine[Any, Any, list[Tool]]]) -> list[Tool]:
     """Runs a coroutine to its end, also where an event loop is running in this thread already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(get_tools())  # here Ctrl-C ends it
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(lambda: asyncio.run(get_tools())).result()

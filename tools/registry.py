@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from agentkit.errors import UsageError
 from agentkit.tools.tool import Tool
@@ -59,6 +60,14 @@ class ToolRegistry:
         """Returns up to three names that are spelled much like `name`, the nearest first."""
         folded = {known.casefold(): known for known in self._tools}
         return [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3)]
+
+    @asynccontextmanager
+    async def held(self) -> AsyncGenerator[None]:
+        """Keeps open what the tools share between calls; see `Tool.held`."""
+        async with AsyncExitStack() as stack:
+            for tool in self:
+                await stack.enter_async_context(tool.held())
+            yield
 
     @property
     def names(self) -> list[str]:

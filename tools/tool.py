@@ -10,6 +10,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, Self, TypeAlias, TypeVar, cast, get_args, overload
 
 from agentkit.errors import UsageError
@@ -108,6 +109,10 @@ class Tool(ABC):
             key: The call's idempotency key.
         """
         return None
+
+    def held(self) -> AbstractAsyncContextManager[None]:
+        """Keeps open what its calls share, such as the process of a server; entered for as long as a run goes on."""
+        return nullcontext()
 
     def replace(self, *, name: str | None = None, description: str | None = None) -> Self:
         """Returns the same tool under another name or description."""

@@ -82,6 +82,8 @@ def build_agent(
     from agentkit.plan_check import diagnose, refuse_errors
 
     tools = task.load_tools(hidden=True)
+    for note in task.notes:
+        say(note)
     diagnostics = diagnose(task, [tool for tool in tools if task.policy.permits(tool.name)])
     for diagnostic in diagnostics:
         if diagnostic.severity == "warning":
