@@ -22,8 +22,8 @@ MAX_LINE = 8 * 1024 * 1024
 _GRACE = 1.0
 """Seconds that a server has to end after its stdin is closed, and again after SIGTERM."""
 _LAST_WORDS = 2000
-_DRAIN = 0.2
-"""Seconds in which what a server wrote before it ended still arrives."""
+_DRAIN = 0.5
+"""Seconds in which what a server wrote before it ended still arrives, and after its last words its end."""
 
 
 class LineTooLong(Exception):
@@ -71,6 +71,7 @@ class ServerProcess(asyncio.SubprocessProtocol):
         try:
             return await self._lines.readuntil(b"\n")
         except asyncio.IncompleteReadError:
+            await self._ends_within(_DRAIN)  # most often it ended, and how is worth knowing
             return None
         except asyncio.LimitOverrunError:
             raise LineTooLong from None

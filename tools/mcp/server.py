@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["McpServer"]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
-_MOST_TOOLS = 200
 _MOST_STARTS = 3
 
 
@@ -137,7 +136,7 @@ class McpServer(BaseToolset):
         async with self._held():
             link = self._link()
             await self._session(link)
-            definitions = self._chosen(link.listed)
+            definitions = self._usable(link.listed)
         if pinned := self._pins.check(self.name, definitions, accept=self._accept):
             self.notes.append(pinned)
         for d in definitions:
@@ -151,16 +150,13 @@ class McpServer(BaseToolset):
         effect = definition.hinted_effect if self._trust_hints else "once"
         return McpTool(self.name, definition, effect=effect, timeout=self._timeout, send=self._send, held=self._held)
 
-    def _chosen(self, listed: Sequence[JsonObject]) -> list[Definition]:
-        """Returns the definitions of the tools that are to be used; what can't be is noted."""
-        wanted = [told for told in listed if any(fnmatch.fnmatchcase(told["name"], p) for p in self.tools)]
-        if len(wanted) > _MOST_TOOLS:
-            raise McpServerError(
-                f"MCP server {self.name!r} has {len(wanted):,} tools; a model can't choose among more than "
-                f"{_MOST_TOOLS}: name those to use, such as tools: [read_*]"
-            )
+    def _is_wanted(self, name: str) -> bool:
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.tools)
+
+    def _usable(self, listed: Sequence[JsonObject]) -> list[Definition]:
+        """Returns the definitions of the tools that can be used; the others are noted."""
         definitions: list[Definition] = []
-        for told in wanted:
+        for told in listed:
             try:
                 definitions.append(read_definition(self.name, told))
             except SchemaError as error:
@@ -170,9 +166,7 @@ class McpServer(BaseToolset):
             self.notes.append(f"the tools that are called {name!r} here were left out: there are {names[name]}")
         kept = [d for d in definitions if names[d.name] == 1]
         if not kept:
-            why = (
-                "; ".join(self.notes[:3]) or f"it has {len(listed)} tools, and none is called {' or '.join(self.tools)}"
-            )
+            why = "; ".join(self.notes[:3]) or f"none is called {' or '.join(map(repr, self.tools))}"
             raise McpServerError(f"MCP server {self.name!r} has no tool that can be used: {why}")
         return kept
 
@@ -228,7 +222,7 @@ class McpServer(BaseToolset):
         session = link.session = Session(self.name, self._transport, self._timeout)
         try:
             await session.open()
-            link.listed = await session.list_tools()
+            link.listed = await session.list_tools(self._is_wanted)
         except BaseException:
             await self._close(link)
             raise

@@ -26,7 +26,7 @@ __all__ = ["Session"]
 T = TypeVar("T")
 
 _MOST_PAGES = 100
-_MOST_LISTED = 10_000
+_MOST_TOOLS = 200
 _SLOWEST_END = 5.0
 """Seconds after which an end that hangs is ended itself."""
 _CALLED: TypeAdapter[mcp_types.CallToolResult | mcp_types.InputRequiredResult] = TypeAdapter(
@@ -81,13 +81,16 @@ class Session:
         """Whether the server ended the connection."""
         return self._owner is None or self._owner.done() or bool(self._faults.end)
 
-    async def list_tools(self) -> list[JsonObject]:
+    async def list_tools(self, wanted: Callable[[str], bool]) -> list[JsonObject]:
         """Returns what the server says of its tools, all pages of it.
 
+        Args:
+            wanted: Says of a tool's name whether it matters.
+
         Raises:
-            agentkit.errors.McpServerError: It does not answer, or not as MCP, or without end.
+            agentkit.errors.McpServerError: It does not answer, or not as MCP, or says too much.
         """
-        return await self._within("list its tools", self._list_tools())
+        return await self._within("list its tools", self._list_tools(wanted))
 
     async def call(self, tool: str, arguments: JsonObject, on_progress: Callable[[JsonValue], None]) -> JsonObject:
         """Calls a tool and returns the result as the server sent it.
@@ -110,9 +113,9 @@ class Session:
                 await asyncio.get_running_loop().create_future()  # until it is cancelled
         except Exception as error:
             if not opened.done():
-                opened.set_exception(error)
+                opened.set_exception(_first(error))
             else:
-                self._faults.end = self._faults.end or _words(error)
+                self._faults.end = self._faults.end or _words(_first(error))
 
     async def _within(self, what: str, work: Awaitable[T], late: type[AgentkitError] = McpServerError) -> T:
         """Returns what `work` gives; whatever goes wrong becomes one kind of error, with all that is known of it."""
@@ -123,7 +126,7 @@ class Session:
         except McpServerError as error:
             raise McpServerError(f"MCP server {self._name!r} can't {what}: {error}{self._faults}") from None
         except MCPError as error:
-            if error.code == mcp_types.CONNECTION_CLOSED:
+            if (error.code, error.message) == (mcp_types.CONNECTION_CLOSED, "Connection closed"):
                 self._faults.end = self._faults.end or "the connection was closed"
                 raise McpServerError(f"MCP server {self._name!r} did not {what}{self._faults}") from None
             if error.code == mcp_types.REQUEST_TIMEOUT:
@@ -141,20 +144,25 @@ class Session:
     def _too_late(self, what: str) -> str:
         return f"MCP server {self._name!r} did not {what} within {self._seconds:g} s{self._faults}"
 
-    async def _list_tools(self) -> list[JsonObject]:
+    async def _list_tools(self, wanted: Callable[[str], bool]) -> list[JsonObject]:
         assert self._client is not None
         found: list[JsonObject] = []
-        cursors: set[str | None] = {None}
-        page = await self._client.list_tools()
-        while True:
-            found += [_as_told(tool) for tool in page.tools]
-            cursor = page.next_cursor
-            if cursor is None:
-                return found
-            if cursor in cursors or len(cursors) >= _MOST_PAGES or len(found) > _MOST_LISTED:
-                raise McpServerError(f"its list does not end: {len(found):,} tools on {len(cursors):,} pages so far")
+        cursors: set[str | None] = set()
+        cursor: str | None = None
+        while not cursors or cursor is not None:
+            if cursor in cursors or len(cursors) == _MOST_PAGES:
+                raise McpServerError(f"the list does not end; it has {len(cursors)} pages so far")
             cursors.add(cursor)
             page = await self._client.list_tools(cursor=cursor)
+            tools = [tool for tool in page.tools if wanted(tool.name)]
+            if len(found) + len(tools) > _MOST_TOOLS:
+                raise McpServerError(
+                    f"there are more than {_MOST_TOOLS}, and a model can't choose among so many; name those to use, "
+                    "such as tools: [read_*]"
+                )
+            found += map(_as_told, tools)
+            cursor = page.next_cursor
+        return found
 
     async def _call(self, tool: str, arguments: JsonObject, on_progress: Callable[[JsonValue], None]) -> JsonObject:
         async def take_progress(progress: float, total: float | None, message: str | None) -> None:
@@ -178,10 +186,14 @@ def _as_told(model: Any) -> JsonObject:
     return told
 
 
-def _words(error: BaseException) -> str:
-    """Returns an error, or the first one in a group, in words."""
-    if isinstance(error, BaseExceptionGroup):
-        return _words(cast("BaseExceptionGroup[BaseException]", error).exceptions[0])
+def _first(error: Exception) -> Exception:
+    """Returns an error, or the first one in a group."""
+    if isinstance(error, ExceptionGroup):
+        return _first(cast("ExceptionGroup[Exception]", error).exceptions[0])
+    return error
+
+
+def _words(error: Exception) -> str:
     return str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
 
 

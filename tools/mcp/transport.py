@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Faults", "over_http", "over_pipes"]
 
-_MOST_UNASKED = 5000
-"""Most messages that a server may send after our latest one: one answers it, the others are news of little worth."""
+_MOST_UNASKED = 10_000
+"""Most lines that a server may write after our latest message: one answers it, the others are of little worth."""
 
 for _name in ("mcp", "client"):  # the package's loggers; what goes wrong is in our messages, and not on the terminal
     logging.getLogger(_name).addHandler(logging.NullHandler())
@@ -70,10 +70,10 @@ async def _pipes(
                     unasked += 1
                     if unasked > _MOST_UNASKED:
                         faults.end = f"it sent more than {_MOST_UNASKED:,} messages that nobody asked for"
-                    elif (message := _parse(line)) is not None:
-                        await to_session.send(SessionMessage(message))
-                    elif line.strip():
+                    elif (message := _parse(line)) is None:
                         faults.noise = faults.noise or line[:100].decode(errors="replace").strip()
+                    elif not _is_news(message):
+                        await to_session.send(SessionMessage(message))
             except LineTooLong:
                 faults.end = f"it sent a message of more than {MAX_LINE // 1024 // 1024} MB"
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
@@ -126,6 +126,11 @@ def _parse(line: bytes) -> mcp_types.JSONRPCMessage | None:
         return mcp_types.jsonrpc_message_adapter.validate_json(line, by_name=False)
     except ValueError:
         return None
+
+
+def _is_news(message: mcp_types.JSONRPCMessage) -> bool:
+    """Returns whether a message is one that nobody here waits for, such as a line of a log."""
+    return isinstance(message, mcp_types.JSONRPCNotification) and message.method != "notifications/progress"
 
 
 @asynccontextmanager
