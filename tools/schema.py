@@ -18,7 +18,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerati
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from agentkit.messages import JsonObject
+from agentkit.messages import JsonObject, is_array, is_object
 
 __all__ = [
     "CONFIG",
@@ -149,7 +149,7 @@ def subschemas(node: Mapping[str, Any]) -> Iterator[Any]:
         yield from node.get(key, ())
     for key in _SINGLE:
         if key in node:
-            yield node[key]
+            yield from node[key] if is_array(node[key]) else (node[key],)
 
 
 def map_subschemas(node: JsonObject, change: Callable[[Any], Any]) -> JsonObject:
@@ -163,7 +163,7 @@ def map_subschemas(node: JsonObject, change: Callable[[Any], Any]) -> JsonObject
     for key, value in node.items():
         if key in _MAPS:
             changed[key] = {name: change(sub) for name, sub in value.items()}
-        elif key in _LISTS:
+        elif key in _LISTS or (key in _SINGLE and is_array(value)):  # older drafts: "items", place by place
             changed[key] = [change(sub) for sub in value]
         else:
             changed[key] = change(value) if key in _SINGLE else value
@@ -219,6 +219,8 @@ def _join_types(node: JsonObject) -> JsonObject:
     ``minimum`` only bind values of their own type.
     """
     branches: list[JsonObject] = node["anyOf"]
+    if not all(map(is_object, branches)):
+        return node
     named = [b.get("type") for b in branches]
     detailed = [b for b in branches if b.keys() != {"type"}]
     if not all(isinstance(t, str) for t in named) or len(set(named)) < len(named) or len(detailed) > 1:

@@ -36,7 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "approve": ("agentkit.cli.approve", "Allow or deny calls that a run waits for."),
     "runs": ("agentkit.cli.runs", "List the runs that left a file."),
     "trace": ("agentkit.cli.trace", "Show a run, the latest by default."),
-    "tools": ("agentkit.cli.tools", "List the tools of files and modules with their schemas."),
+    "tools": ("agentkit.cli.tools", "List the tools of files, modules and tasks with their schemas."),
     "models": ("agentkit.cli.models", "List, get and remove models."),
     "doctor": ("agentkit.cli.doctor", "Examine a model file and say what to do about it."),
     "bench": ("agentkit.cli.bench", "Measure how well a model calls functions."),

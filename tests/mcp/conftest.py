@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("mcp", reason="the package mcp is not installed: pip install 'agentkit-gemma[mcp]'")
 
+from agentkit.messages import JsonObject
 from agentkit.tools import McpServer
 
 BadServer: TypeAlias = Callable[..., McpServer]
@@ -26,7 +27,8 @@ def bad_server(tmp_path: Path, pids: Path) -> BadServer:
 
     def make(how: str, **options: Any) -> McpServer:
         command = [*PYTHON, str(HERE / "bad_server.py"), how, str(pids)]
-        return McpServer("bad", command=command, **{"timeout": 10.0, "pins": tmp_path / "pins.json", **options})
+        defaults: JsonObject = {"timeout": 10.0, "pins": tmp_path / "pins.json"}
+        return McpServer("bad", command=command, **(defaults | options))
 
     return make
 
@@ -37,7 +39,8 @@ def plain_server(tmp_path: Path, pids: Path) -> PlainServer:
 
     def make(**options: Any) -> McpServer:
         command = [*PYTHON, str(HERE / "plain_server.py"), str(pids)]
-        return McpServer("plain", command=command, **{"pins": tmp_path / "pins.json", **options})
+        defaults: JsonObject = {"pins": tmp_path / "pins.json"}
+        return McpServer("plain", command=command, **(defaults | options))
 
     return make
 

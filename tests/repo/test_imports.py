@@ -25,12 +25,14 @@ OWNERS = {
     "llguidance": ("agentkit.model_backend.constraint",),
     "rich": ("agentkit.cli", "agentkit.trace"),
     "textual": ("agentkit.trace.viewer",),
+    "mcp": ("agentkit.tools.mcp",),
     "click": ("agentkit.cli",),
     "networkx": ("agentkit.planners",),
 }
 HEAVY = {
     "pydantic",
     "networkx",
+    "mcp",
     "rich",
     "textual",
     "numpy",

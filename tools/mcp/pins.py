@@ -82,7 +82,7 @@ class Pins:
             servers: Any = kept["servers"]
             if not all(isinstance(tool["sha256"], str) for tools in servers.values() for tool in tools.values()):
                 raise TypeError("a digest is no text")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise UsageError(

@@ -37,34 +37,18 @@ def usable_schema(schema: JsonObject) -> tuple[JsonObject, list[str]]:
         if size > MAX_BYTES:
             raise SchemaError(f"is {size:,} bytes long; the most is {MAX_BYTES:,}")
         JsonSchema(schema)  # from here on it is known to be well-formed
-        if hiding := next(filter(hidden_characters, _texts(schema)), None):
-            raise SchemaError(f"has hidden characters in {json.dumps(hiding[:80])}")
         notes: list[str] = []
-        plain = _with_definitions(_cleaned(schema, notes))
+        plain = _cleaned(_with_definitions(schema), notes)
+        if hiding := next(filter(hidden_characters, _texts(plain)), None):
+            raise SchemaError(f"has hidden characters in {json.dumps(hiding[:80])}")
         _check_size(plain)
         return compact(plain), notes
     except RecursionError:
         raise SchemaError("is nested too deeply") from None
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Yields the texts in a schema that a model or a grammar takes as they are: names, values, patterns."""
-    if isinstance(value, str):
-        yield value
-    elif is_object(value):
-        for key, part in value.items():
-            yield key
-            if not (key in ("description", *_TOLD_TO_NOBODY) and isinstance(part, str)):
-                yield from _texts(part)
-    elif is_array(value):
-        for part in value:
-            yield from _texts(part)
-
-
 def _cleaned(node: Any, notes: list[str]) -> Any:
     """Returns a schema whose descriptions are cleaned."""
-    if is_array(node):  # what stands at each place of a list, in older drafts
-        return [_cleaned(part, notes) for part in node]
     if not is_object(node):
         return node
     told = {k: v for k, v in node.items() if k not in _TOLD_TO_NOBODY}
@@ -72,6 +56,19 @@ def _cleaned(node: Any, notes: list[str]) -> Any:
         told["description"], said = clean(description, _MAX_DESCRIPTION)
         notes += [f"description of a parameter: {note}" for note in said]
     return map_subschemas(told, lambda sub: _cleaned(sub, notes))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yields every text in a JSON value, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif is_object(value):
+        for key, part in value.items():
+            yield key
+            yield from _texts(part)
+    elif is_array(value):
+        for part in value:
+            yield from _texts(part)
 
 
 def _with_definitions(schema: JsonObject) -> JsonObject:
@@ -83,8 +80,6 @@ def _with_definitions(schema: JsonObject) -> JsonObject:
     names: dict[str, str] = {}
 
     def visit(node: Any) -> Any:
-        if is_array(node):
-            return [visit(part) for part in node]
         if not is_object(node):
             return node
         fields = {k: v for k, v in node.items() if k not in ("$defs", "definitions")}

@@ -115,7 +115,7 @@ class McpServer(BaseToolset):
         self._cwd = None if cwd is None else Path(cwd)
         self._trust_hints = trust_hints
         self._timeout = timeout
-        self._pins = Pins(self._default_pins() if pins is None else Path(pins))
+        self.pins = Pins(self._default_pins() if pins is None else Path(pins))
         self._accept = False
         self._links: WeakKeyDictionary[asyncio.AbstractEventLoop, _Link] = WeakKeyDictionary()
 
@@ -137,7 +137,7 @@ class McpServer(BaseToolset):
             link = self._link()
             await self._session(link)
             definitions = self._usable(link.listed)
-        if pinned := self._pins.check(self.name, definitions, accept=self._accept):
+        if pinned := self.pins.check(self.name, definitions, accept=self._accept):
             self.notes.append(pinned)
         for d in definitions:
             self.notes += [f"{d.name}: {note}" for note in d.notes]
