@@ -37,7 +37,7 @@ def write_task(tmp_path: Path, pids: Path) -> Callable[[str], Path]:
         path = tmp_path / "task.yaml"
         path.write_text(
             f"task: Work.\ntools:\n  - mcp: {{name: bad, command: {command!r}, timeout: 10}}\n"
-            "planner:\n  - {id: work, tool: bad_work, args: {text: '{{ what }}'}}\ninputs: {what:}\n",
+            "planner:\n  - {id: work, tool: bad_work, args: {text: '{{ what }}'}}\ninputs:\n  what:\n",
         )
         return path
 

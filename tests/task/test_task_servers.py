@@ -79,7 +79,7 @@ def test_a_plan_in_another_folder_starts_the_same_server_with_the_same_pins(load
     task = load(WHOLE)
     other = tmp_path / "plans"
     other.mkdir()
-    (other / "plan.yaml").write_text(plan_text(task, [], other) + "  - {id: a, tool: x}\n")
+    (other / "plan.yaml").write_text(plan_text(task, [], other) + "\n  - {id: a, tool: x}\n")
     moved = read_task(other / "plan.yaml").tools
     pins = [server.pins.path.resolve() for server in moved if isinstance(server, McpServer)]
     assert pins == [tmp_path / "mcp-pins.json", tmp_path / "web.json"]
