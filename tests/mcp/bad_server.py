@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-HOW, PIDS = (sys.argv[1], Path(sys.argv[2])) if __name__ == "__main__" else ("behaves", Path("pids"))
+HOW, PIDS = sys.argv[1], Path(sys.argv[2])
 STARTS = len(PIDS.read_text().split()) if PIDS.exists() else 0
 """How often it was started before."""
 ANY = {"type": "object", "properties": {"text": {"type": "string"}}}
@@ -239,5 +239,4 @@ def write_slowly(message: dict[str, Any]) -> None:
         time.sleep(0.1)
 
 
-if __name__ == "__main__":
-    main()
+main()

@@ -10,14 +10,13 @@ from typing import Any, TypeAlias
 
 import pytest
 
-pytest.importorskip("mcp", reason="the package mcp is not installed: pip install 'agentkit-gemma[mcp]'")
-
 from agentkit.messages import JsonObject
 from agentkit.tools import McpServer
 
 BadServer: TypeAlias = Callable[..., McpServer]
 PlainServer: TypeAlias = Callable[..., McpServer]
 HERE = Path(__file__).parent
+collect_ignore = ["bad_server.py", "good_server.py", "plain_server.py"]  # programs, not modules
 PYTHON = [sys.executable, "-I", "-S"]
 
 
@@ -46,7 +45,13 @@ def plain_server(tmp_path: Path, pids: Path) -> PlainServer:
 
 
 @pytest.fixture
-def pids(tmp_path: Path) -> Iterator[Path]:
+def needs_package() -> None:
+    """Skips a test where the package is missing; the gate installs it."""
+    pytest.importorskip("mcp", reason="the package mcp is not installed: pip install 'agentkit-gemma[mcp]'")
+
+
+@pytest.fixture
+def pids(needs_package: None, tmp_path: Path) -> Iterator[Path]:
     """Gives the file in which servers note the ids of their processes; afterwards, none of these may be left."""
     pids = tmp_path / "pids"
     yield pids

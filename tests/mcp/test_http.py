@@ -16,6 +16,8 @@ import pytest
 from agentkit.errors import McpServerError
 from agentkit.tools import McpServer
 
+pytestmark = pytest.mark.usefixtures("needs_package")
+
 TOOL: dict[str, Any] = {"name": "work", "inputSchema": {"type": "object", "properties": {}}}
 
 
@@ -136,7 +138,7 @@ def test_a_server_that_misbehaves_is_refused(how: str, says: str, web: Web, at: 
     began = time.monotonic()
     with pytest.raises(McpServerError, match=says):
         asyncio.run(at(web.address, timeout=0.8 if how == "is silent" else 10.0).get_tools())
-    assert time.monotonic() - began < 12
+    assert time.monotonic() - began < 60
 
 
 def test_a_server_that_is_not_there_is_named(at: Callable[..., McpServer]) -> None:

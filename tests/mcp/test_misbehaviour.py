@@ -19,10 +19,12 @@ from agentkit.events import StepFinished
 from agentkit.messages import ToolCall
 from tests.mcp.conftest import BadServer
 
-LIMIT = 12.0
-"""Seconds that a server may hold anything up, on a machine that does other things too."""
-FOREVER = 0.8
-"""The timeout of servers that would never answer, in seconds."""
+LIMIT = 60.0
+"""Seconds that a server may hold anything up, on a machine that does many other things; the idle one takes 1 to 3."""
+SOON = 0.8
+"""The timeout of servers that never start, in seconds."""
+LATER = 2.0
+"""The timeout of servers that start, and then never answer, in seconds."""
 
 
 class Row(NamedTuple):
@@ -35,12 +37,12 @@ class Row(NamedTuple):
 
 
 REFUSED = [
-    Row("never answers", r"did not start within 0\.8 s", FOREVER),
-    Row("never reads", r"did not start within 0\.8 s", FOREVER),
-    Row("is slow", r"did not list its tools within 0\.8 s", FOREVER),
+    Row("never answers", r"did not start within [\d.]+ s", SOON),
+    Row("never reads", r"did not start within [\d.]+ s", SOON),
+    Row("is slow", r"did not list its tools within [\d.]+ s", LATER),
     Row("exits at once", r"ended with exit code 3; .*stderr: 'the configuration is missing'"),
     Row("closes its stdout", r"it closed its stdout"),
-    Row("writes only garbage", r"within 0\.8 s; it wrote '\{\[garbage\]\}', which is no MCP message", FOREVER),
+    Row("writes only garbage", r"within [\d.]+ s; it wrote '\{\[garbage\]\}', which is no MCP message", LATER),
     Row("writes a line without an end", r"it sent a message of more than 8 MB"),
     Row("speaks an unknown version", r"can't start: .*1999-01-01"),
     Row("lists 10,000 tools", r"can't list its tools: there are more than 200"),
@@ -52,15 +54,15 @@ REFUSED = [
     Row("names a tool twice", r"no tool that can be used: the tools that are called 'bad_work' here were left out"),
 ]
 FAILS = [
-    Row("never answers a call", r"did not answer the call of 'work' within 0\.8 s", FOREVER),
-    Row("answers with another id", r"did not answer the call of 'work' within 0\.8 s", FOREVER),
-    Row("answers with an error without a message", r"within 0\.8 s; it wrote .*, which is no MCP message", FOREVER),
+    Row("never answers a call", r"did not answer the call of 'work' within [\d.]+ s", LATER),
+    Row("answers with another id", r"did not answer the call of 'work' within [\d.]+ s", LATER),
+    Row("answers with an error without a message", r"within [\d.]+ s; it wrote .*, which is no MCP message", LATER),
     Row("answers with an error", r"refused to answer the call of 'work': 'no"),
     Row("exits in a call", r"ended with exit code 7; the end of its stderr: 'out of luck'; whether .* not known"),
     Row("forks a child and exits", r"ended with exit code 0"),
     Row("gives 100 MB", r"it sent a message of more than 8 MB"),
     Row("gives no result", r"its answer is not as MCP has it"),
-    Row("gives something nested deeply", r"did not answer .* within 0\.8 s; it wrote", FOREVER),
+    Row("gives something nested deeply", r"did not answer .* within [\d.]+ s; it wrote", LATER),
     Row("promises a number", r"not what its outputSchema says:\n- n: \"one\" is not of type"),
     Row("has a pattern that never ends", r"not what its outputSchema says"),
     Row("says that it failed", r"^the disk is full$"),

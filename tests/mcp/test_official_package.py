@@ -10,18 +10,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 
 from agentkit.errors import ArgumentError, ToolFailed
 from agentkit.messages import JsonValue
 from agentkit.tools import McpServer, Tool, ToolContext
 from tests.mcp.conftest import HERE
-from tests.mcp.good_server import server as official
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """Serves over HTTP on a port of this machine."""
+    pytest.importorskip("mcp", reason="the package mcp is not installed: pip install 'agentkit-gemma[mcp]'")
+    import uvicorn
+
+    from tests.mcp.good_server import server as official
+
     config = uvicorn.Config(official.streamable_http_app(), port=0, log_level="error", ws="none")
     serving = uvicorn.Server(config)
     thread = threading.Thread(target=serving.run, daemon=True)

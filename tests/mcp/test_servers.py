@@ -19,6 +19,8 @@ from agentkit.tools import McpServer, ToolContext
 from agentkit.tools.mcp.tool import McpTool
 from tests.mcp.conftest import HERE, PYTHON, BadServer, PlainServer, is_alive
 
+pytestmark = pytest.mark.usefixtures("needs_package")
+
 PROCESS = ToolCall("plain_process", {})
 
 
