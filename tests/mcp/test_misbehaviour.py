@@ -23,7 +23,7 @@ LIMIT = 60.0
 """Seconds that a server may hold anything up, on a machine that does many other things; the idle one takes 1 to 3."""
 SOON = 0.8
 """The timeout of servers that never start, in seconds."""
-LATER = 2.0
+LATER = 3.0
 """The timeout of servers that start, and then never answer, in seconds."""
 
 
