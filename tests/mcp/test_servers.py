@@ -14,6 +14,7 @@ from agentkit.errors import McpServerError, UsageError
 from agentkit.events import StepFinished
 from agentkit.messages import ToolCall, is_object
 from agentkit.model_backend.scripted import ScriptedTurn
+from agentkit.policy import Policy
 from agentkit.result import Result
 from agentkit.tools import McpServer, ToolContext
 from agentkit.tools.mcp.tool import McpTool
@@ -22,6 +23,7 @@ from tests.mcp.conftest import HERE, PYTHON, BadServer, PlainServer, is_alive
 pytestmark = pytest.mark.usefixtures("needs_package")
 
 PROCESS = ToolCall("plain_process", {})
+TRUSTED = Policy(trusted=["bad_*"])
 
 
 def test_a_server_sees_only_the_variables_that_are_named(
@@ -117,18 +119,23 @@ def test_a_cancelled_run_leaves_no_process_behind(plain_server: PlainServer) -> 
     assert not is_alive(asyncio.run(main()))
 
 
+def test_after_a_result_of_a_server_was_read_a_person_is_asked_about_effects(plain_server: PlainServer) -> None:
+    variables = ToolCall("plain_read_variables", {})
+    agent = Agent(ScriptedModel([variables, PROCESS]), tools=[plain_server()], record=False)
+    assert asyncio.run(agent.run("go")).stop_reason == "approval"
+
+
 def test_a_server_that_ended_is_started_again_by_the_next_call(bad_server: BadServer) -> None:
     calls = [ToolCall("bad_work", {}), ToolCall("bad_work", {"text": "again"})]
-    agent = Agent(
-        ScriptedModel([calls[0], calls[1], "done"]), tools=[bad_server("exits in the first call")], record=False
-    )
+    server = bad_server("exits in the first call")
+    agent = Agent(ScriptedModel([*calls, "done"]), tools=[server], record=False, policy=TRUSTED)
     finished = [e for e in asyncio.run(agent.run("go")).events if isinstance(e, StepFinished)]
     assert [e.ok for e in finished] == [False, True]
 
 
 def test_a_server_that_always_ends_is_not_started_for_ever(bad_server: BadServer, pids: Path) -> None:
     calls = [ToolCall("bad_work", {"text": str(n)}) for n in range(5)]
-    agent = Agent(ScriptedModel([*calls, "done"]), tools=[bad_server("exits in a call")], record=False)
+    agent = Agent(ScriptedModel([*calls, "done"]), tools=[bad_server("exits in a call")], record=False, policy=TRUSTED)
     finished = [e for e in asyncio.run(agent.run("go")).events if isinstance(e, StepFinished)]
     assert "ended 3 times; it is not started again in this run" in str(finished[-1].value)
     assert len(pids.read_text().split()) == 1 + 3
