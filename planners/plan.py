@@ -28,9 +28,12 @@ OnError: TypeAlias = Literal["fail", "skip", "collect"]
 - ``collect``: the result holds every item, a failed one as ``{"error": message}``.
 """
 
-_REF = re.compile(r"\$(?P<step>[A-Za-z_][A-Za-z0-9_-]*)(?P<path>(?:\.[A-Za-z_][A-Za-z0-9_-]*|\[\d+\])*)")
+_KEY = r"[A-Za-z_][A-Za-z0-9_-]*"
+_QUOTED = r"[^'\\${}\x00-\x1f]+"
+"""A key that has to stand in quotes, such as ``$step['Exchange Rate']``."""
+_REF = re.compile(rf"\$(?P<step>{_KEY})(?P<path>(?:\.{_KEY}|\[\d+\]|\['{_QUOTED}'\])*)")
 _IN_TEXT = re.compile(r"\$\$|\$\{([^}]*)\}?")
-_PART = re.compile(r"\.([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]")
+_PART = re.compile(rf"\.({_KEY})|\[(\d+)\]|\['({_QUOTED})'\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Ref:
 
     def __str__(self) -> str:
         """The reference as it is written in a task file: ``$step.field[0]``."""
-        return f"${self.step}" + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in self.path)
+        return f"${self.step}" + "".join(map(_written_part, self.path))
 
     def resolve(self, result: JsonValue) -> JsonValue:
         """Returns the part of `result` that the path leads to.
@@ -200,7 +203,7 @@ def _parse_ref(written: str, value: str) -> Ref:
             f"{value!r} is not a reference; write '$step', '$step.field' or '$step[0].field', '${{step.field}}' within "
             "text, or '$$' for a literal dollar"
         )
-    path = tuple(int(index) if index else key for key, index in _PART.findall(match["path"]))
+    path = tuple(int(index) if index else key or quoted for key, index, quoted in _PART.findall(match["path"]))
     return Ref(StepId(match["step"]), path)
 
 
@@ -238,6 +241,12 @@ def render_refs(value: Any) -> Any:
     if isinstance(value, str) and "${" in value:
         return value.replace("$", "$$")
     return f"${value}" if isinstance(value, str) and value.startswith("$") else value
+
+
+def _written_part(part: str | int) -> str:
+    if isinstance(part, int):
+        return f"[{part}]"
+    return f".{part}" if re.fullmatch(_KEY, part) else f"['{part}']"
 
 
 def _as_text(value: JsonValue) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentkit.errors import PlanError
-from agentkit.planners.plan import Plan, Ref, Step, StepId, parse_refs, render_refs
+from agentkit.planners.plan import Plan, Ref, Step, StepId, Template, parse_refs, render_refs
 
 
 def step(name: str, *needs: str, after: tuple[str, ...] = ()) -> Step:
@@ -112,3 +112,12 @@ def test_a_reference_that_leads_nowhere_says_what_is_there(path: tuple[str | int
     with pytest.raises(PlanError) as e:
         Ref(StepId("s"), path).resolve(value)
     assert says in str(e.value)
+
+
+def test_a_key_that_is_no_plain_word_stands_in_quotes() -> None:
+    ref = Ref(StepId("s1"), ("rates", 0, "Exchange Rate"))
+    assert str(ref) == "$s1.rates[0]['Exchange Rate']"
+    assert parse_refs(str(ref)) == ref
+    assert parse_refs("x ${s1['a b']}") == Template(("x ", Ref(StepId("s1"), ("a b",))))
+    with pytest.raises(PlanError, match="is not a reference"):
+        parse_refs("$s1['']")
