@@ -43,7 +43,7 @@ from agentkit.model_backend.base import Model, Sampling, ToolSpec, TurnRequest
 from agentkit.model_backend.loading import open_model
 from agentkit.planners.graph import WrittenPlan
 from agentkit.planners.listing import listing
-from agentkit.planners.plan import Ref, Step, StepId, joined
+from agentkit.planners.plan import Ref, Step, StepId, joined, render_refs
 from agentkit.tools.context import ToolContext
 
 SYSTEMS = ("graph", "json", "loop")
@@ -267,14 +267,23 @@ def loop_respondent(model: Model) -> PlanRespondent:
 @click.option("--system", "systems", type=click.Choice(SYSTEMS), multiple=True, default=SYSTEMS, show_default=True)
 @click.option("--rows", type=click.IntRange(min=1), help="How many rows; all unless given.")
 @click.option("--every", type=click.IntRange(min=1), default=1, show_default=True, help="Take every how many-th row.")
+@click.option("--first", type=click.IntRange(min=1), default=1, show_default=True, help="Number of the first row.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("plan_quality.jsonl"), show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print a list with an object for each system.")
 def main(
-    suite: str, data: Path, name: str, systems: tuple[str, ...], rows: int | None, every: int, out: Path, as_json: bool
+    suite: str,
+    data: Path,
+    name: str,
+    systems: tuple[str, ...],
+    rows: int | None,
+    every: int,
+    first: int,
+    out: Path,
+    as_json: bool,
 ) -> None:
     """Run rows of a suite through all systems, and print one table."""
     everything: Sequence[PlanCase] = load_nestful(data) if suite == "nestful" else load_parallelqa(data)
-    cases = everything[::every][:rows]
+    cases = everything[first - 1 :: every][:rows]
     key = {"suite": suite, "model": name}
     done = _read_done(out, key)
     model = open_model(name)
@@ -287,11 +296,11 @@ def main(
     shared = [case.id for case in cases if all((system, case.id) in done for system in systems)]
     groups = {system: [done[system, row] for row in shared] for system in systems}
     if as_json:
-        sample = {"rows": len(everything), "every": every}
+        sample = {"rows": len(everything), "every": every, "first": first}
         reports = [report_json(suite, name, found, measure_plans) for found in groups.values()]
         click.echo(json.dumps([{"driver": s} | sample | of for s, of in zip(groups, reports, strict=True)]))
     elif shared:
-        sample_text = "the first" if every == 1 else f"one in {every}, from the first"
+        sample_text = f"one in {every}, from number {first}"
         title = f"{suite}, {name}: {len(shared)} of {len(everything)} rows ({sample_text})"
         Console(width=110).print(table(NESTFUL if suite == "nestful" else PARALLELQA, title, groups, label="system"))
 
@@ -313,11 +322,21 @@ async def _run(
         for system, respond in respondents.items():
             if (system, case.id) in done:
                 continue
-            outcome = await plan_outcome(case, respond)
+            written: list[WrittenPlan] = []
+            outcome = await plan_outcome(case, _keeping(respond, written))
             done[system, case.id] = outcome
+            plan = [{"id": s.id, "tool": s.tool, "args": render_refs(s.args)} for w in written for s in w.steps]
             with out.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(key | {"system": system} | asdict(outcome)) + "\n")
+                file.write(json.dumps(key | {"system": system} | asdict(outcome) | {"plan": plan}) + "\n")
             click.echo(f"[{i}/{len(cases)}] {case.id}  {system}  {outcome.summary}", err=True)
+
+
+def _keeping(respond: PlanRespondent, written: list[WrittenPlan]) -> PlanRespondent:
+    async def kept(case: PlanCase) -> WrittenPlan:
+        written.append(await respond(case))
+        return written[-1]
+
+    return kept
 
 
 def _read_done(out: Path, key: JsonObject) -> dict[tuple[str, str], PlanOutcome]:
@@ -328,7 +347,7 @@ def _read_done(out: Path, key: JsonObject) -> dict[tuple[str, str], PlanOutcome]
         row = json.loads(line)
         if key.items() <= row.items():
             system = row.pop("system")
-            done[system, row["id"]] = PlanOutcome(**{k: v for k, v in row.items() if k not in key})
+            done[system, row["id"]] = PlanOutcome(**{k: v for k, v in row.items() if k not in key and k != "plan"})
     return done
 
 

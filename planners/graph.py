@@ -16,9 +16,10 @@ from agentkit.messages import JsonObject, JsonValue, Message, System, Usage, Use
 from agentkit.model_backend.base import Delta, Model, ModelInfo, Sampling, ToolSpec, Turn, TurnRequest
 from agentkit.planners.answers import answer_of
 from agentkit.planners.base import Answer, Decision, PlanChange, PlanningContext
+from agentkit.planners.identities import in_order
 from agentkit.planners.lines import ANSWER, LOOK, PlanWriter
 from agentkit.planners.listing import listing
-from agentkit.planners.plan import Plan, Step, StepId
+from agentkit.planners.plan import Plan, Step, StepId, render_refs
 from agentkit.planners.results import result_schema
 from agentkit.planners.retrieval import choose_tools
 from agentkit.planners.writing import PlanTurn, TakeTurn
@@ -30,37 +31,39 @@ MAX_REPAIRS = 2
 MAX_LOOKS = 6
 """How often a plan may be continued after its results were seen."""
 
+MAX_SHOWN = 120
+"""Characters of a call's arguments that are shown again with its result."""
+
 INSTRUCTIONS = """\
 You solve the user's task with tools. First you write a plan of tool calls; it is carried out for you, and you see \
 the results. You never make up what a tool can tell you."""
 
 RULES = """\
+A plan is lines of JSON, two for each step: its id and its tool, then the arguments. Where an argument is the result \
+of an earlier step, write a reference instead of a value: "$s1.field" for a part of the result, "$s1" for all of it, \
+also within text: "Total: $s1.total". Take other values from the task. Leave out optional arguments that the task does \
+not mention. A step with "for_each" runs once for each item of a list, which its arguments call "$item", and gives \
+the list of results. Make every call that the task needs and no other. The last step is "{answer}", or "{look}" when \
+the next arguments have to be read out of a text that a step gives: you see the text, and plan the rest.
+
+Example, with the tools
+find_team(name: string) -> {{team_id: string, country: string}}
+list_matches(team_id: string, year: integer, limit?: integer) -> {{matches: {{match_id: string, date: string}}[]}}
+get_score(match_id: string, language?: string) -> {{score: string}}
+The task: How did Rosenborg play in 2021?
+{{"id": "s1", "tool": "find_team"}}
+{{"name": "Rosenborg"}}
+{{"id": "s2", "tool": "list_matches"}}
+{{"team_id": "$s1.team_id", "year": 2021}}
+{{"id": "s3", "for_each": "$s2.matches", "tool": "get_score"}}
+{{"match_id": "$item.match_id"}}
+{{"id": "s4", "tool": "{answer}"}}
+
 Tools:
 
-{tools}
-
-A plan has two lines of JSON for each step. The first has its id, its purpose and its tool, the second the arguments. \
-The result of an earlier step, or a part of it, is passed on by reference: "$s1" or "$s1.field". The form is:
-{{"id": "s1", "purpose": "what this step is for", "tool": "first_tool"}}
-{{"key": "a value from the task"}}
-{{"id": "s2", "purpose": "what is done with each item", "for_each": "$s1.items", "tool": "second_tool"}}
-{{"name": "$item.name", "count": 2}}
-{{"id": "s3", "purpose": "what this step is for", "tool": "third_tool"}}
-{{"all": "$s2", "total": "$s1.total"}}
-{{"id": "s4", "purpose": "everything that was asked for is there", "tool": "{answer}"}}
-A step with "for_each" runs once for each item of a list that an earlier step gives; its arguments call the item \
-"$item" or "$item.field", and its result is the list of results. Use it whenever something is done with every item.
-A value that an earlier step gives is always passed on by reference, never guessed. Within text it is written \
-the same way: "Total: $s1.total".
-Leave out optional arguments that the task does not mention.
-The plan makes every call that the task needs. Only then comes "{answer}", which ends it. "{look}" ends it too, when \
-the next arguments have to be read out of a text that an earlier step gives: you see the text, and plan the rest."""
+{tools}"""
 
 PLAN = "{task}\n\nWrite the plan for this task."
-LIST_FIRST = """
-First list what the task asks for, as one JSON object: {"asked_for": ["...", "..."]}, one entry for each thing. Then \
-write the plan."""
-"""For a model that was not trained to think: left alone, it plans the first calls of a task and forgets the rest."""
 SO_FAR = "\n\nResults so far:\n{results}"
 EXTEND = "Results so far:\n{results}\n\nNow plan the steps that are left."
 REPAIR = """\
@@ -137,17 +140,17 @@ class GraphPlanner:
             yield await self._answer(run)
 
     async def _write(self, run: PlanningContext, *, least: int) -> AsyncGenerator[Step]:
-        listed = not self._messages and _lists_first(run.model)
         if not self._messages:
             self._open(run)
         returns = {tool.name: tool.returns for tool in run.tools}
         known = {
             s: result_schema(run.plan[s], returns[run.plan[s].tool]) for s, result in run.results.items() if result.ok
         }
-        writer = _writer(self._tools, known=known, first=self._ids + 1, least=least)
+        task = "" if run.history or known else f"{run.instructions}\n{run.task}"
+        writer = _writer(self._tools, known=known, first=self._ids + 1, least=least, task=task)
         order = EffectOrder()  # anew in each turn: all steps before are done, and one that failed can't be waited for
         turn = PlanTurn(run.turn, writer)
-        steps = turn.steps(self._messages, thinking=run.thinking, steered=_is_steered(run.model), listed=listed)
+        steps = turn.steps(self._messages, thinking=run.thinking, steered=_is_steered(run.model))
         async with aclosing(steps):
             async for step in steps:
                 yield order.place(step, pure=writer.tools[step.tool].pure)
@@ -158,11 +161,11 @@ class GraphPlanner:
             run.warn("plan_cut_off", "the plan was cut off; it is carried out as far as it was written")
 
     def _open(self, run: PlanningContext) -> None:
-        self._tools = choose_tools(run.task, run.tools)
+        self._tools = in_order(choose_tools(run.task, run.tools))
         if len(self._tools) < len(run.tools):
             names = ", ".join(tool.name for tool in self._tools)
             run.warn("tools_chosen", f"of {len(run.tools)} tools, the plan may call {names}")
-        question = PLAN.format(task=run.task) + (LIST_FIRST if _lists_first(run.model) else "")
+        question = PLAN.format(task=run.task)
         if run.results:  # of another planner, before this one took over
             question += SO_FAR.format(results=self._results(run))
         self._messages = opening(self._tools, run.instructions, run.history, question)
@@ -182,7 +185,7 @@ class GraphPlanner:
         new = [result for s, result in run.results.items() if s not in self._told]
         self._told.update(result.id for result in new)
         return "\n".join(
-            f"{r.id} ({run.plan[r.id].purpose or r.tool}): "
+            f"{r.id} {_call(run.plan[r.id])}: "
             + (json.dumps(r.shown, ensure_ascii=False) if r.ok else f"FAILED: {r.shown}")
             for r in new
         )
@@ -223,14 +226,17 @@ async def write_plan(
         agentkit.errors.ModelError: The model failed.
         agentkit.errors.LimitReached: A server's plan does not fit.
     """
-    tools = choose_tools(task, tools)
-    turn = PlanTurn(_taking(model, sampling), _writer(tools))
-    question = PLAN.format(task=task) + (LIST_FIRST if _lists_first(model.info) else "")
-    messages = opening(tools, instructions, (), question)
-    steered, listed = _is_steered(model.info), _lists_first(model.info)
-    steps = [s async for s in turn.steps(messages, thinking=thinking, steered=steered, listed=listed)]
+    tools = in_order(choose_tools(task, tools))
+    turn = PlanTurn(_taking(model, sampling), _writer(tools, task=task))
+    messages = opening(tools, instructions, (), PLAN.format(task=task))
+    steps = [s async for s in turn.steps(messages, thinking=thinking, steered=_is_steered(model.info))]
     problems = () if turn.ending else ("the plan was cut off",)
     return WrittenPlan(steps=steps, usage=turn.usage, problems=problems, looks=turn.ending == LOOK)
+
+
+def _call(step: Step) -> str:
+    args = json.dumps(render_refs(step.args), ensure_ascii=False)
+    return f"{step.tool}({args if len(args) <= MAX_SHOWN else '...'})"
 
 
 def _highest(plan: Plan) -> int:
@@ -254,21 +260,18 @@ def _is_steered(model: ModelInfo) -> bool:
     return model.kind != "remote"
 
 
-def _lists_first(model: ModelInfo) -> bool:
-    return _is_steered(model) and not model.thinks
-
-
 def _writer(
     tools: Sequence[ToolSpec],
     *,
     known: Mapping[StepId, JsonObject | None] | None = None,
     first: int = 1,
     least: int = 0,
+    task: str = "",
 ) -> PlanWriter:
     named = {tool.name: tool for tool in tools}
     # A tool may have the name of a terminal.
     answer, look = (name if name not in named else f"{name}_now" for name in (ANSWER, LOOK))
-    return PlanWriter(named, known or {}, first=first, least=least, terminals={answer: ANSWER, look: LOOK})
+    return PlanWriter(named, known or {}, first=first, least=least, task=task, terminals={answer: ANSWER, look: LOOK})
 
 
 def opening(tools: Sequence[ToolSpec], instructions: str, history: Sequence[Message], question: str) -> list[Message]:
@@ -282,5 +285,6 @@ def opening(tools: Sequence[ToolSpec], instructions: str, history: Sequence[Mess
     """
     writer = _writer(tools)
     answer, look = writer.terminals
-    rules = RULES.format(tools="\n".join(map(listing, tools)), answer=answer, look=look)
+    listed = "\n".join(listing(tool, writer.given_by(tool.name)) for tool in tools)
+    rules = RULES.format(tools=listed, answer=answer, look=look)
     return [System(f"{instructions or INSTRUCTIONS}\n\n{rules}"), *history, User(question)]

@@ -2,11 +2,13 @@
 
 Each step has two lines, its head and its arguments::
 
-    {"id": "s1", "purpose": "load the table", "tool": "load_csv"}
+    {"id": "s1", "tool": "load_csv"}
     {"path": "expenses.csv"}
-    {"id": "s2", "purpose": "total the amounts", "tool": "total"}
+    {"id": "s2", "tool": "total"}
     {"rows": "$s1.rows"}
-    {"id": "s3", "purpose": "tell the user", "tool": "answer"}
+    {"id": "s3", "tool": "answer"}
+
+There is no line on what a step is for: a small model copies it from the example, and then does what it says.
 
 Under the schemas that are given here, a head can name only tools that there are, and arguments can refer only to
 earlier steps, and only to what has a fitting type. So the graph has no cycle and nothing dangles, whatever the model's
@@ -24,6 +26,7 @@ from typing import Any
 
 from agentkit.messages import JsonObject, JsonValue, is_object
 from agentkit.model_backend.base import ToolSpec
+from agentkit.planners.identities import Givers, givers, is_copied, is_named_for, is_told, spans, to_call_first
 from agentkit.planners.offers import (
     Offer,
     arguments_schema,
@@ -35,7 +38,7 @@ from agentkit.planners.offers import (
     takers_of_items,
     uses_item,
 )
-from agentkit.planners.plan import Step, StepId, render_refs
+from agentkit.planners.plan import ITEM, Step, StepId, render_refs
 from agentkit.planners.results import result_schema
 from agentkit.planners.sources import only_results
 
@@ -46,7 +49,6 @@ ANSWER = "answer"
 LOOK = "look"
 """The same, when more steps have to be planned after the results were seen."""
 
-PURPOSE_CHARS = 120
 MAX_LISTS = 30
 """Lists offered for a step to run for each item of."""
 MAX_REPETITIONS = 2
@@ -61,6 +63,15 @@ class _Draft:
     steps: list[Step] = field(default_factory=list[Step])
     renamed: dict[StepId, StepId] = field(default_factory=dict[StepId, StepId])
     """Steps whose call was there already, and the step that made it."""
+
+    def echoes(self) -> set[str]:
+        """The names of arguments that were written out for a step and come back in its result."""
+        return {
+            name
+            for step in self.steps
+            for name in step.args.keys() & (self.results[step.id] or {}).get("properties", {}).keys()
+            if isinstance(step.args[name], str | int | float)
+        }
 
     def offers(self, head: JsonObject | None = None) -> list[Offer]:
         """The references that may be used now, the latest steps first."""
@@ -81,6 +92,7 @@ class PlanWriter:
         first: Number of the first new step.
         least: The fewest new steps.
         max_steps: The most new steps.
+        task: What is asked, where all that may be written out stands in it.
         terminals: The names of what may end the plan, and which of `ANSWER` and `LOOK` each stands for.
     """
 
@@ -89,6 +101,7 @@ class PlanWriter:
     first: int = 1
     least: int = 0
     max_steps: int = 16
+    task: str = ""
     terminals: Mapping[str, str] = field(default_factory=lambda: {ANSWER: ANSWER, LOOK: LOOK})
 
     def schema(self, lines: Sequence[JsonValue]) -> JsonObject | None:
@@ -109,6 +122,10 @@ class PlanWriter:
             offered,
             must_use_item=must[0] if len(must) == 1 else None,
             only_results=self._only_results[head["tool"]],
+            named=self._named(head["tool"], head, draft, offered),
+            words=self._spans,
+            said=draft.echoes() & self._optional(head["tool"]),
+            dollars="$" in self.task or not self.task,
         )
 
     def steps(self, lines: Sequence[JsonValue]) -> list[Step]:
@@ -134,11 +151,9 @@ class PlanWriter:
         return {"anyOf": [plain, *for_each]} if for_each else plain
 
     def _head_form(self, number: int, names: Sequence[str], for_each: Sequence[str] = ()) -> JsonObject:
-        # The list comes before the tool: a small model that has said "read each file" goes on to the list, and then
-        # can't but take a tool for one of its items.
+        # The list comes before the tool: a small model that has named the list can't but take a tool for its items.
         properties: JsonObject = {
             "id": {"const": f"s{self.first + number}"},
-            "purpose": {"type": "string", "minLength": 1, "maxLength": PURPOSE_CHARS},
             **({"for_each": {"enum": [*for_each]}} if for_each else {}),
             "tool": {"enum": [*names]},
         }
@@ -148,11 +163,54 @@ class PlanWriter:
     def _only_results(self) -> Mapping[str, frozenset[str]]:
         return only_results(self.tools)
 
+    def given_by(self, tool: str) -> dict[str, Sequence[str]]:
+        """Returns for parameters of a tool that identify a thing the tools that give it."""
+        required = self.tools[tool].parameters.get("required", ())
+        given = self._givers[tool]
+        return {name: by for name, by in given.items() if name in required or name.lower().endswith("id")}
+
+    @cached_property
+    def _givers(self) -> Givers:
+        return givers(self.tools)
+
+    @cached_property
+    def _to_call_first(self) -> Mapping[str, frozenset[str]]:
+        return to_call_first(self.tools, self._givers) if self.task else {}
+
+    @cached_property
+    def _spans(self) -> list[str]:
+        return spans(self.task)
+
+    def _optional(self, tool: str) -> set[str]:
+        parameters = self.tools[tool].parameters
+        named: Mapping[str, Any] = parameters.get("properties", {})
+        return {*named} - {*parameters.get("required", ())} - {*self._givers[tool]}
+
+    def _named(self, tool: str, head: JsonObject, draft: _Draft, offered: Sequence[Offer]) -> dict[str, list[str]]:
+        """Returns the references that have the name of a parameter that identifies a thing."""
+        makers = {step.id: step.tool for step in draft.steps}
+        if "for_each" in head:
+            makers[ITEM] = makers.get(_find(offered, head["for_each"]).ref.step, "")
+        found: dict[str, list[str]] = {}
+        for name, by in self._givers[tool].items():
+            if is_copied(name):
+                known = {step: maker for step, maker in makers.items() if maker in by}
+                found[name] = [str(o.ref) for o in offered if is_named_for(name, o.ref.path, known.get(o.ref.step, ""))]
+        return found
+
     def _callable(self, offered: Sequence[Offer], among: Iterable[str] | None = None) -> list[str]:
         """Returns the tools whose arguments can all be had; all of them when there is none."""
         names = [*self.tools] if among is None else [*among]
         able = [n for n in names if self._needs(n) <= {*takers(self.tools[n].parameters, offered)}]
-        return able or names
+        return [n for n in able if not self._is_early(n, offered)] or able or names
+
+    def _is_early(self, name: str, offered: Sequence[Offer]) -> bool:
+        """Returns whether a tool wants what identifies a thing, and neither the task nor a step gives such."""
+        return any(
+            not is_told(self.task, wanted)
+            and not any(is_named_for(wanted, o.ref.path, by) for o in offered for by in self._givers[name][wanted])
+            for wanted in self._to_call_first.get(name, ())
+        )
 
     def _needs(self, name: str) -> frozenset[str]:
         return self._only_results[name].intersection(self.tools[name].parameters.get("required", ()))
@@ -186,7 +244,6 @@ class PlanWriter:
             id=StepId(head["id"]),
             tool=head["tool"],
             args=read_arguments(arguments, self.tools[head["tool"]].parameters, offered, draft.renamed),
-            purpose=head["purpose"],
         )
         # The same call for each item, without the item, would be the same call many times.
         if "for_each" in head and uses_item(step.args):

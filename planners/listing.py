@@ -6,7 +6,7 @@ The declarations of a chat format are JSON Schemas, three to five times as long,
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentkit.messages import JsonObject, is_object
@@ -21,8 +21,12 @@ _DOC = 160
 """Characters of a parameter's description."""
 
 
-def listing(tool: ToolSpec) -> str:
-    """Returns a tool as a signature, its description, and a line for each parameter that has one.
+def listing(tool: ToolSpec, given_by: Mapping[str, Sequence[str]] = {}) -> str:
+    """Returns a tool as a signature, its description, and a line for each parameter of which more is said.
+
+    Args:
+        tool: The tool.
+        given_by: For some parameters, the tools whose results hold what is wanted.
 
     Example::
 
@@ -40,7 +44,10 @@ def listing(tool: ToolSpec) -> str:
         f"{tool.name}({inside}){result}",
         *(f"    {line}" for line in tool.description.splitlines() if line.strip()),
     ]
-    lines += [f"    {name}: {doc}" for name, doc in _documented(parameters)]
+    for name, schema in parameters.items():
+        givers = f"given by {', '.join(given_by[name])}" if name in given_by else ""
+        if said := "; ".join(filter(None, (_doc(schema), givers))):
+            lines.append(f"    {name}: {said}")
     return "\n".join(lines)
 
 
@@ -77,7 +84,6 @@ def _object_text(schema: JsonObject, depth: int) -> str:
     return f"{{{', '.join(fields)}}}"
 
 
-def _documented(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, schema in fields.items():
-        if is_object(schema) and (doc := " ".join(str(schema.get("description", "")).split())):
-            yield name, doc if len(doc) <= _DOC else doc[: _DOC - 3] + "..."
+def _doc(schema: Any) -> str:
+    doc = " ".join(str(schema.get("description", "")).split()) if is_object(schema) else ""
+    return doc if len(doc) <= _DOC else doc[: _DOC - 3] + "..."

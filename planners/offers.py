@@ -37,13 +37,15 @@ _SHAPED = {"pattern", "format", "minLength", "maxLength"}
 """Keywords of text whose shape would not survive that results are put in."""
 _DOLLAR = r"\$\$([^$si]|s[^$0-9]|i[^$t])"
 """A literal dollar, and what may follow: a reference that is not on offer can't be written as if it were text."""
-_TEXT = rf"^(([^$]|{_DOLLAR}|\$(TEXTS))([^$]|{_DOLLAR}|\$(REFS)|\$[^$a-zA-Z_{{])*\$?)?$"
-"""Pattern of text in which the references REFS may stand. At its start stands none but to text (TEXTS), so that a
-number alone is not passed where text is expected: it would be converted, and is hardly ever meant."""
+_TEXT = rf"^([^$]|{_DOLLAR}|\$(REFS)|\$[^$a-zA-Z_{{])*\$?$"
+"""Pattern of text in which the references REFS may stand."""
 _HOLDING = rf"^([^$]|{_DOLLAR})*\$(REFS)([^$]|{_DOLLAR})*$"
 """Pattern of text in which one of REFS stands."""
 _NO_REFERENCE = rf"^([^$][\s\S]*|{_DOLLAR}[\s\S]*)?$"
 """Pattern of text that is no reference: a dollar at its start is doubled, as in a task file."""
+_NO_DOLLAR = r"^([^$][\s\S]*)?$"
+_SPECIAL = re.compile(r"[.\[\](){}*+?|^$\\]")
+"""What has to be escaped in a pattern; `re.escape` also escapes what JSON Schema's dialect does not let be escaped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,10 @@ def arguments_schema(
     *,
     must_use_item: str | None = None,
     only_results: Collection[str] = (),
+    named: Mapping[str, Collection[str]] = {},
+    words: Collection[str] = (),
+    said: Collection[str] = (),
+    dollars: bool = True,
 ) -> JsonObject:
     """Returns a tool's parameters with references allowed wherever one of a fitting type is on offer.
 
@@ -107,10 +113,19 @@ def arguments_schema(
         offered: The references.
         must_use_item: The parameter in which the item at hand has to stand, if it can stand in no other.
         only_results: Parameters that may not be written out, as far as there is something to refer to.
+        named: For parameters that identify a thing, the references that have their name: they take no others.
+        dollars: Whether text without references may begin with a literal dollar: a model that would like to refer to
+            what is not there yet writes nonsense behind one.
+        said: Optional parameters that are written out or left out: an earlier step was told the same.
+        words: What may be written out for those where they are text; anything when it is empty.
     """
-    every = _Parameters(parameters, offered)
+    every = _Parameters(parameters, offered, dollars)
     schema = every.literal(parameters)
     properties, required = dict(schema.get("properties", {})), [*schema.get("required", [])]
+    for name in said:
+        properties[name] = _Parameters(parameters, [], dollars=False).literal(parameters["properties"][name])
+    for name, refs in named.items():
+        properties[name] = every.named(parameters["properties"][name], refs, words)
     for name in only_results:
         if every.takes_any(original := parameters["properties"][name]):
             properties[name] = every.holding_one(original)
@@ -127,16 +142,15 @@ def arguments_schema(
 class _Parameters:
     root: JsonObject
     offered: Sequence[Offer]
+    dollars: bool = True
 
     @cached_property
     def text(self) -> str:
         """Pattern of text in which references to scalars may stand, anywhere."""
         refs = in_text(self.offered)
         if not refs:
-            return _NO_REFERENCE
-        texts = [o.ref for o in self.offered if o.ref in refs and not _is_number(o.schema)]
-        pattern = _TEXT if texts else _TEXT.replace(r"|\$(TEXTS)", "")
-        return pattern.replace("TEXTS", _alternatives(texts)).replace("REFS", _alternatives(refs))
+            return _NO_REFERENCE if self.dollars else _NO_DOLLAR
+        return _TEXT.replace("REFS", _alternatives(refs))
 
     def takes_any(self, schema: JsonObject) -> bool:
         """Returns whether one of the references may stand for the value or, where it is a list, for an item of it."""
@@ -146,15 +160,19 @@ class _Parameters:
     def fitting(self, schema: JsonObject) -> list[str]:
         """Returns the references whose type fits."""
         wanted, root = _key(schema), _key({"$defs": self.root["$defs"]} if "$defs" in self.root else {})
-        fitting = [o for o in self.offered if _fit(_key(o.schema), wanted, root) is not Fit.NO]
-        if schema.get("type") == "string":
-            fitting = [o for o in fitting if not _is_number(o.schema)]
-        return [str(o.ref) for o in fitting]
+        return [str(o.ref) for o in self.offered if _fit(_key(o.schema), wanted, root) is not Fit.NO]
 
     def argument(self, schema: JsonObject) -> JsonObject:
         """Returns the schema of a value that may be a reference."""
         fitting = self.fitting(schema)
         literal = self.literal(schema)
+        return {"anyOf": [{"enum": fitting[:MAX_REFS]}, literal]} if fitting else literal
+
+    def named(self, schema: JsonObject, refs: Collection[str], words: Collection[str]) -> JsonObject:
+        """Returns the schema of a value that is one of some references, or one of some words where it is text."""
+        fitting = [ref for ref in self.fitting(schema) if ref in refs]
+        is_free = not words or schema.get("type") != "string" or not _may_hold_references(schema)
+        literal = self.literal(schema) if is_free else {"enum": [*map(render_refs, words)]}
         return {"anyOf": [{"enum": fitting[:MAX_REFS]}, literal]} if fitting else literal
 
     def holding_one(self, schema: JsonObject) -> JsonObject:
@@ -207,11 +225,7 @@ def _fit(result: str, parameter: str, root: str) -> Fit:
 
 
 def _alternatives(refs: Iterable[Ref]) -> str:
-    return "|".join(re.escape(str(ref)[1:]) for ref in refs)
-
-
-def _is_number(schema: JsonObject | None) -> bool:
-    return schema is not None and schema.get("type") in ("integer", "number", "boolean")
+    return "|".join(_SPECIAL.sub(r"\\\g<0>", str(ref)[1:]) for ref in refs)
 
 
 def in_text(offered: Iterable[Offer]) -> list[Ref]:

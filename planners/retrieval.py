@@ -22,6 +22,8 @@ from agentkit.model_backend.base import ToolSpec
 
 __all__ = ["choose_tools", "words"]
 
+FEW = 6
+"""Tools that are not put in order, so that the prompt of another task begins the same."""
 LIMIT = 20
 """How many tools are chosen."""
 
@@ -53,14 +55,16 @@ _SEEDS = 10
 
 
 def choose_tools(task: str, tools: Sequence[ToolSpec], *, limit: int = LIMIT) -> list[ToolSpec]:
-    """Returns the tools that a task most likely needs, the likeliest first; all of them when they are no more.
+    """Returns the tools that a task most likely needs, the likeliest first; a few are returned as they are given.
+
+    Small models look for the next call among the first tools of a list.
 
     Args:
         task: What is asked.
         tools: All tools that there are.
         limit: How many to choose, at most.
     """
-    if len(tools) <= limit:
+    if len(tools) <= min(limit, FEW):
         return list(tools)
     scores = _task_scores(task, _Index([_declaration(tool) for tool in tools]))
     seeds = sorted(range(len(tools)), key=lambda i: -scores[i])[:_SEEDS]

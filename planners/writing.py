@@ -10,7 +10,7 @@ from typing import Protocol
 
 from agentkit.errors import LimitReached
 from agentkit.messages import Assistant, JsonObject, JsonValue, Message, Usage, User, is_array, is_object
-from agentkit.model_backend.base import Parts, Turn, TurnRequest
+from agentkit.model_backend.base import Turn, TurnRequest
 from agentkit.model_backend.constraint import validate
 from agentkit.planners.lines import PlanWriter
 from agentkit.planners.plan import Step
@@ -20,25 +20,10 @@ __all__ = ["PlanTurn", "TakeTurn"]
 MAX_TOKENS = 3072
 
 AS_ONE_VALUE = """
-Give the plan as one JSON object: {"steps": [{"id": "s1", "purpose": "...", "tool": "...", "args": {...}}, ...]}, \
+Give the plan as one JSON object: {"steps": [{"id": "s1", "tool": "...", "args": {...}}, ...]}, \
 its last step with the tool "answer" or "look" and no args."""
 """Added to the request where the answer is one JSON value and not lines."""
 NOT_FITTING = "This plan does not fit: {problems}. Write the whole plan again, without that."
-
-
-ASKED_FOR: JsonObject = {
-    "type": "object",
-    "properties": {
-        "asked_for": {
-            "type": "array",
-            "items": {"type": "string", "minLength": 1, "maxLength": 100},
-            "minItems": 1,
-            "maxItems": 8,
-        }
-    },
-    "required": ["asked_for"],
-    "additionalProperties": False,
-}
 
 
 class TakeTurn(Protocol):
@@ -69,9 +54,7 @@ class PlanTurn:
         """How many ids were given away."""
         self.usage: Usage = Usage()
 
-    async def steps(
-        self, messages: Sequence[Message], *, thinking: int, steered: bool, listed: bool = False
-    ) -> AsyncGenerator[Step]:
+    async def steps(self, messages: Sequence[Message], *, thinking: int, steered: bool) -> AsyncGenerator[Step]:
         """Yields each step as soon as it is whole.
 
         Args:
@@ -79,13 +62,12 @@ class PlanTurn:
             thinking: Budget of the thought before the plan, in tokens.
             steered: Whether the model takes answers in parts. One on a server does not: it is asked for the plan as
                 one JSON value, which is checked, and asked once more when it does not fit.
-            listed: Whether what the task asks for is listed first, where the model takes answers in parts.
 
         Raises:
             agentkit.errors.LimitReached: A server's plan does not fit, twice.
         """
         request = TurnRequest(messages=tuple(messages), calls="none", thinking=thinking, max_tokens=MAX_TOKENS)
-        lines = self._lines(request, listed=listed) if steered else self._lines_of_value(request)
+        lines = self._lines(request) if steered else self._lines_of_value(request)
         done: list[JsonValue] = []
         known = 0
         try:
@@ -100,18 +82,15 @@ class PlanTurn:
         self.ending = self._writer.ending(done)
         self.heads = len(done) // 2
 
-    async def _lines(self, request: TurnRequest, *, listed: bool) -> AsyncGenerator[JsonValue]:
-        """Yields the lines while the model writes them, without the list that may come first."""
-        schema = self._writer.schema
-        request = replace(request, parts=_after_list(schema) if listed else schema)
+    async def _lines(self, request: TurnRequest) -> AsyncGenerator[JsonValue]:
+        """Yields the lines while the model writes them."""
+        request = replace(request, parts=self._writer.schema)
         parts: asyncio.Queue[tuple[JsonValue] | None] = asyncio.Queue()
         turn = asyncio.ensure_future(self._take(request, lambda part: parts.put_nowait((part,))))
         turn.add_done_callback(lambda _: parts.put_nowait(None))
         try:
             while (part := await parts.get()) is not None:
-                if not listed:
-                    yield part[0]
-                listed = False
+                yield part[0]
             self._keep(await turn)
         finally:
             turn.cancel()
@@ -151,23 +130,17 @@ class PlanTurn:
             "type": "object",
             "properties": {
                 "id": {"type": "string"},
-                "purpose": {"type": "string"},
                 "tool": {"enum": names},
                 "for_each": {"type": "string"},
                 "args": {"type": "object"},
             },
-            "required": ["id", "purpose", "tool", "args"],
+            "required": ["id", "tool", "args"],
         }
         return {"type": "object", "properties": {"steps": {"type": "array", "items": step}}, "required": ["steps"]}
 
     def _keep(self, turn: Turn) -> None:
         self.message = turn.message
         self.usage += turn.usage
-
-
-def _after_list(schema: Parts) -> Parts:
-    """Returns the parts of a plan with a list of what is asked for before them."""
-    return lambda done: schema(done[1:]) if done else ASKED_FOR
 
 
 def _as_lines(value: JsonValue) -> list[JsonValue]:
@@ -177,7 +150,7 @@ def _as_lines(value: JsonValue) -> list[JsonValue]:
         raise TypeError("there is no list of steps")
     lines: list[JsonValue] = []
     for step in steps:
-        lines.append({key: step[key] for key in ("id", "purpose", "tool", "for_each") if key in step})
+        lines.append({key: step[key] for key in ("id", "tool", "for_each") if key in step})
         lines.append(step.get("args", {}))
     return lines
 

@@ -77,6 +77,7 @@ def tool_spec(declared: Mapping[str, Any]) -> ToolSpec:
         description=declared.get("description") or "",
         parameters=parameters | _schema(declared["parameters"]),
         returns=_result_schema(returns) if returns else None,
+        pure=True,
     )
 
 

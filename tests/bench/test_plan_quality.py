@@ -152,9 +152,9 @@ def test_the_json_prompt_has_every_tool_and_the_task(tmp_path: Path) -> None:
 
 PARTS = ScriptedParts(
     parts=[
-        {"id": "s1", "purpose": "find it", "tool": "Shop.Find"},
+        {"id": "s1", "tool": "Shop.Find"},
         {"name": "lamp"},
-        {"id": "s2", "purpose": "done", "tool": "answer"},
+        {"id": "s2", "tool": "answer"},
     ]
 )
 

@@ -23,11 +23,11 @@ from tests.bench.plan_rows import GOLD, load, row, write_rows
 
 PLAN = ScriptedParts(
     parts=[
-        {"id": "s1", "purpose": "find it", "tool": "Shop.Find"},
+        {"id": "s1", "tool": "Shop.Find"},
         {"name": "lamp"},
-        {"id": "s2", "purpose": "get the price", "tool": "price"},
+        {"id": "s2", "tool": "price"},
         {"product": "$s1.product_id", "currency": "EUR"},
-        {"id": "s3", "purpose": "done", "tool": "answer"},
+        {"id": "s3", "tool": "answer"},
     ]
 )
 TWO_STEPS = [GOLD[0], {"id": "var2", "tool": "price", "args": {"product": "$var1.product_id$", "currency": "EUR"}}]
@@ -151,13 +151,13 @@ def test_json_of_nestful_is_one_object_with_figures_over_all_rows_and_for_each_c
 
 def test_json_of_parallelqa_has_null_for_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parts: list[Any] = [
-        {"id": "s1", "purpose": "p", "tool": "search"},
+        {"id": "s1", "tool": "search"},
         {"query": "Blue Hill"},
-        {"id": "s2", "purpose": "p", "tool": "search"},
+        {"id": "s2", "tool": "search"},
         {"query": "Red Hill"},
-        {"id": "s3", "purpose": "p", "tool": "math"},
+        {"id": "s3", "tool": "math"},
         {"problem": "which is higher", "context": ["$s1", "$s2"]},
-        {"id": "s4", "purpose": "p", "tool": "answer"},
+        {"id": "s4", "tool": "answer"},
     ]
     path = write_rows(tmp_path, {"id": 4, "question": "Which hill is higher?", "branch": 2})
     result = invoke(monkeypatch, "parallelqa", [ScriptedParts(parts=parts)], "--data", str(path), "--json")

@@ -163,11 +163,11 @@ def test_a_model_writes_the_plan_where_there_is_none(cli: Cli, folder: Path, scr
     scripted(
         ScriptedParts(
             parts=[
-                {"id": "s1", "purpose": "sum", "tool": "add"},
+                {"id": "s1", "tool": "add"},
                 {"a": 1, "b": 2},
-                {"id": "s2", "purpose": "sum", "tool": "add"},
+                {"id": "s2", "tool": "add"},
                 {"a": "$s1", "b": 1},
-                {"id": "s3", "purpose": "done", "tool": "answer"},
+                {"id": "s3", "tool": "answer"},
             ]
         )
     )
@@ -183,15 +183,15 @@ def test_a_model_writes_the_plan_where_there_is_none(cli: Cli, folder: Path, scr
     ("parts", "said"),
     [
         (
-            [{"id": "s1", "purpose": "nothing", "tool": "answer"}],
+            [{"id": "s1", "tool": "answer"}],
             "task.yaml: warning: the model planned no calls; a run would answer at once\n"
             "not saved, because it has no steps\n",
         ),
         (
             [
-                {"id": "s1", "purpose": "rows", "tool": "rows"},
+                {"id": "s1", "tool": "rows"},
                 {"count": 2},
-                {"id": "s2", "purpose": "see them", "tool": "look"},
+                {"id": "s2", "tool": "look"},
             ],
             "task.yaml: warning: the model wants to see these results and plan more then; a saved plan ends here\n"
             "saved; run it with: agentkit run plan.yaml\n",

@@ -107,8 +107,8 @@ def many(n: int) -> list[int]:
 def lines(*steps: tuple[str, int], first: int = 1) -> list[Any]:
     found: list[Any] = []
     for i, (name, x) in enumerate(steps, first):
-        found += [{"id": f"s{i}", "purpose": name, "tool": name}, {"x": x}]
-    return [*found, {"id": f"s{first + len(steps)}", "purpose": "done", "tool": "answer"}]
+        found += [{"id": f"s{i}", "tool": name}, {"x": x}]
+    return [*found, {"id": f"s{first + len(steps)}", "tool": "answer"}]
 
 
 def graph() -> Agent:

@@ -19,11 +19,11 @@ def double(number: int) -> int:
 
 PLAN = ScriptedParts(
     parts=[
-        {"id": "s1", "purpose": "first", "tool": "double"},
+        {"id": "s1", "tool": "double"},
         {"number": 2},
-        {"id": "s2", "purpose": "then", "tool": "double"},
+        {"id": "s2", "tool": "double"},
         {"number": "$s1"},
-        {"id": "s3", "purpose": "done", "tool": "answer"},
+        {"id": "s3", "tool": "answer"},
     ]
 )
 WANTED = ToolCall(MAKE_PLAN, {"why": "two calls in a row"})
@@ -65,9 +65,9 @@ def test_a_call_for_a_plan_makes_one() -> None:
 def test_a_plan_asked_for_after_some_calls_knows_their_results() -> None:
     later = ScriptedParts(
         parts=[
-            {"id": "s2", "purpose": "again", "tool": "double"},
+            {"id": "s2", "tool": "double"},
             {"number": "$s1"},
-            {"id": "s3", "purpose": "done", "tool": "answer"},
+            {"id": "s3", "tool": "answer"},
         ]
     )
     result, _, chosen = run([[ToolCall("double", {"number": 2}), WANTED], later, "8"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,7 +47,7 @@ WRITER = PlanWriter(TOOLS)
 
 
 def head(number: int, tool: str, **more: Any) -> JsonObject:
-    return {"id": f"s{number}", "purpose": "so", "tool": tool, **more}
+    return {"id": f"s{number}", "tool": tool, **more}
 
 
 def fits(lines: Sequence[JsonValue], line: JsonValue) -> bool:
@@ -204,3 +205,46 @@ def test_dollars_in_an_argument_are_read_as_they_were_meant(schema: JsonObject, 
     assert allowed is not None
     assert validate(allowed, {"word": written}) == []
     assert writer.steps([*lines, {"word": written}])[-1].args == {"word": read}
+
+
+def test_a_number_may_be_passed_as_text_alone_and_within_it() -> None:
+    lines = [head(1, "add"), {"numbers": [1, 2]}, head(2, "weather")]
+    assert fits(lines, {"city": "$s1"})
+    assert WRITER.steps([*lines, {"city": "$s1"}])[1].args == {"city": Ref(StepId("s1"))}
+    assert fits(lines, {"city": "$s1 miles from here"})
+
+
+def test_a_key_that_is_no_plain_word_is_referred_to_in_quotes() -> None:
+    returns: JsonObject = {"type": "object", "properties": {"Ask Price": TEXT}, "required": ["Ask Price"]}
+    tools = {tool.name: tool for tool in (spec("rate", returns), spec("sum", NUMBER, formula=TEXT))}
+    writer = PlanWriter(tools)
+    lines: list[JsonValue] = [head(1, "rate"), {}, head(2, "sum")]
+    schema = writer.schema(lines)
+    assert schema is not None
+    for text in ("$s1['Ask Price']", "3 * $s1['Ask Price']"):
+        assert not validate(schema, {"formula": text})
+    (_, step) = writer.steps([*lines, {"formula": "3 * $s1['Ask Price']"}])
+    assert step.args == {"formula": Template(("3 * ", Ref(StepId("s1"), ("Ask Price",))))}
+
+
+def test_an_optional_argument_that_was_said_before_is_said_again_or_left_out() -> None:
+    song: JsonObject = {"type": "object", "properties": {"song": TEXT, "artist": TEXT}, "required": ["song", "artist"]}
+    play = spec("play", None, song=TEXT, artist=TEXT)
+    tools = {
+        "find": spec("find", song, artist=TEXT),
+        "play": replace(play, parameters=play.parameters | {"required": ["song"]}),
+    }
+    writer = PlanWriter(tools)
+    lines: list[JsonValue] = [head(1, "find"), {"artist": "Queen"}, head(2, "play")]
+    schema = writer.schema(lines)
+    assert schema is not None
+    assert not validate(schema, {"song": "$s1.song"})
+    assert not validate(schema, {"song": "$s1.song", "artist": "Queen"})
+    assert validate(schema, {"song": "$s1.song", "artist": "$s1.artist"})
+
+
+def test_text_begins_with_a_dollar_only_where_the_task_has_one() -> None:
+    for task, allowed in (("Look up $HOME", True), ("Look up Rome", False), ("", True)):
+        schema = PlanWriter(TOOLS, task=task).schema([head(1, "weather")])
+        assert schema is not None
+        assert (not validate(schema, {"city": "$$HOME"})) == allowed

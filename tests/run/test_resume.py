@@ -259,11 +259,11 @@ def test_items_that_are_done_are_not_done_again() -> None:
 
 
 PLAN: list[Any] = [
-    {"id": "s1", "purpose": "look", "tool": "look"},
+    {"id": "s1", "tool": "look"},
     {"x": 1},
-    {"id": "s2", "purpose": "pay", "tool": "pay"},
+    {"id": "s2", "tool": "pay"},
     {"x": 7},
-    {"id": "s3", "purpose": "done", "tool": "answer"},
+    {"id": "s3", "tool": "answer"},
 ]
 
 
