@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -35,9 +35,11 @@ from agentkit.result import Result
 from agentkit.rounds import Rounds
 from agentkit.run import Run
 from agentkit.run_spec import RunSpec, check_unchanged, new_run_id
+from agentkit.tools.access import Access, SandboxMode
 from agentkit.tools.loading import load_tools
 from agentkit.tools.registry import ToolRegistry
 from agentkit.tools.schema import compact
+from agentkit.tools.secret import Secrets
 
 if TYPE_CHECKING:
     from agentkit.tools.tool import Tool
@@ -83,6 +85,9 @@ class Agent:
         workspace: Path | str | None = None,
         policy: Policy | None = None,
         approve: Approve | None = None,
+        secrets: Sequence[str] | Mapping[str, str] = (),
+        hosts: Sequence[str] = (),
+        sandbox: SandboxMode = "auto",
         record: bool = True,
         durability: Durability = "full",
         source: JsonObject | None = None,
@@ -103,6 +108,11 @@ class Agent:
             policy: Which calls may be made, and about which a person is asked.
             approve: Asks a person: gets an `agentkit.approval.Approval` and returns whether the call may be made, or an
                 `agentkit.approval.Decision`. Without it, the run pauses where a person has to be asked.
+            secrets: Environment variables that tools may read by `ToolContext.secret`, or values by name. They are
+                taken out of everything that models, events and files get to see.
+            hosts: Patterns of hosts that `agentkit.tools.web` may fetch from; none by default.
+            sandbox: How commands, and tools in a process of their own, are confined; ``"required"`` refuses to run
+                them with less than the best.
             record: Whether runs leave a file behind (see `agentkit.paths.runs_folder`).
             durability: ``"full"``: nothing that was done is lost, even when the machine loses power. ``"normal"``: the
                 latest may be lost then, but not when only the process dies; faster on slow disks.
@@ -122,6 +132,7 @@ class Agent:
         self._thinking = thinking
         self._sampling = sampling or Sampling()
         self._workspace = Path(workspace or ".").resolve()
+        self._access = Access(secrets=Secrets.of(secrets), hosts=tuple(hosts), sandbox=sandbox)
         self._recording = record
         self._durability: Durability = durability
         self._source = source or {}
@@ -306,14 +317,14 @@ class Agent:
         planner, name = _make_planner(self._planner)
         return RunSpec(
             run_id=run_id,
-            task=task,
+            task=self._access.secrets.text(task),
             model=model,
             planner=planner,
             planner_name=name,
             tools=self._tools,
             limits=self._limits,
             workspace=self._workspace,
-            instructions=self._instructions,
+            instructions=self._access.secrets.text(self._instructions),
             history=history,
             output=self._output,
             convert=self._convert,
@@ -323,6 +334,7 @@ class Agent:
             policy=self._policy,
             approve=self._approve,
             source=self._source,
+            access=self._access,
             assume=assume,
         )
 

@@ -21,6 +21,7 @@ from agentkit.messages import JsonObject, JsonValue
 from agentkit.planners.plan import Ref, Step, Template
 from agentkit.record import Record
 from agentkit.shared_state import SharedState, StateView
+from agentkit.tools.access import Access
 from agentkit.tools.context import ToolContext
 from agentkit.tools.reconcile import Done
 from agentkit.tools.registry import ToolRegistry
@@ -61,6 +62,7 @@ class Caller:
         durable: Waits until all that was emitted survives a crash.
         gate: Decides whether a call may be made.
         record: What was done before.
+        access: What the run lets its tools get at; its secrets are taken out of what tools say.
         assume: What a person says of calls that are in doubt.
     """
 
@@ -74,6 +76,7 @@ class Caller:
         durable: Callable[[], Awaitable[None]],
         gate: Gate,
         record: Record,
+        access: Access,
         assume: Assume | None = None,
     ) -> None:
         self._run_id = run_id
@@ -83,6 +86,7 @@ class Caller:
         self._durable = durable
         self._gate = gate
         self._record = record
+        self._access = access
         self._assume: Assume | None = assume
         self._state = SharedState(record.state, self._warn_of_state)
 
@@ -156,6 +160,7 @@ class Caller:
             await self._durable()
         kill_point("after-intent")
         ok, value = await self._invoke(tool, arguments, context)
+        value = self._access.secrets.without(value)
         kill_point("after-effect")
         return Outcome(ok=ok, value=value, state=self._state.changes(state), sandbox=context.sandbox)
 
@@ -203,6 +208,7 @@ class Caller:
             idempotency_key=self._key(step, item),
             workspace=self._workspace,
             state=state,
+            access=self._access,
             on_progress=on_progress,
         )
         return context

@@ -119,6 +119,7 @@ class Run:
                 aside=self._while_a_person_thinks,
             ),
             record=record,
+            access=spec.access,
             assume=spec.assume,
         )
         self._executor = Executor(
@@ -201,7 +202,9 @@ class Run:
 
     def emit(self, event: Event) -> None:
         """Records an event, unless it is in the record already."""
-        event = replace(event, at=asyncio.get_running_loop().time() - self._started)
+        event = replace(
+            self._spec.access.secrets.without_in(event), at=asyncio.get_running_loop().time() - self._started
+        )
         if not isinstance(event, PieceDelta):
             if self._record.events and self._record.has(event):
                 return

@@ -21,6 +21,7 @@ from agentkit.messages import JsonObject, JsonValue, Message
 from agentkit.model_backend.base import Model, ModelInfo, Sampling
 from agentkit.planners.base import Planner
 from agentkit.policy import Policy
+from agentkit.tools.access import Access
 from agentkit.tools.code import code_digest
 from agentkit.tools.registry import ToolRegistry
 
@@ -60,6 +61,8 @@ class RunSpec:
     """Asks a person; ``None`` when nobody is there."""
     source: JsonObject = field(default_factory=dict[str, Any])
     """What the run was started from, for who goes on with it; see `agentkit.events.RunStarted`."""
+    access: Access = Access()
+    """What tools may get at besides the workspace."""
     assume: Assume | None = None
     """What a person says of calls that are in doubt."""
 

@@ -25,7 +25,10 @@ from agentkit.policy import Policy
 from agentkit.task_fields import (
     mapping,
     read_limits,
+    read_sandbox,
     read_schema,
+    read_secrets,
+    read_texts,
     read_thinking,
     text,
 )
@@ -39,11 +42,26 @@ from agentkit.yaml_source import Node, Source
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from agentkit.tools.access import SandboxMode
     from agentkit.tools.tool import Tool
 
 __all__ = ["Task", "load_task", "read_task"]
 
-_KEYS = ("task", "inputs", "model", "tools", "workspace", "planner", "thinking", "output", "limits", "policy")
+_KEYS = (
+    "task",
+    "inputs",
+    "model",
+    "tools",
+    "workspace",
+    "planner",
+    "thinking",
+    "output",
+    "limits",
+    "policy",
+    "secrets",
+    "hosts",
+    "sandbox",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +87,12 @@ class Task:
     """JSON Schema or pydantic model of the answer; ``None`` for free text."""
     limits: Limits = field(default_factory=Limits)
     policy: Policy = field(default_factory=Policy)
+    secrets: tuple[str, ...] = ()
+    """Environment variables that tools may read, and nobody else gets to see."""
+    hosts: tuple[str, ...] = ()
+    """Patterns of hosts that may be fetched from."""
+    sandbox: SandboxMode = "auto"
+    """How commands and tools in processes are confined."""
     given: StepList | None = field(default=None, repr=False, compare=False)
     """The list of steps as it was read, when the file has one."""
     source: Source = field(repr=False, compare=False)
@@ -194,6 +218,9 @@ def read_task(path: Path | str, variables: Mapping[str, str] | None = None) -> T
         output=_output(source, found.get("output"), path.parent),
         limits=read_limits(source, found.get("limits")),
         policy=read_policy(source, found.get("policy")),
+        secrets=read_secrets(source, found.get("secrets")),
+        hosts=read_texts(source, found.get("hosts"), "hosts", "example.com"),
+        sandbox=read_sandbox(source, found.get("sandbox")),
         given=given,
         source=source,
         root=root,

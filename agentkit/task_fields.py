@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentkit.limits import Limits
 from agentkit.messages import JsonObject
 from agentkit.task_inputs import did_you_mean
 from agentkit.yaml_source import Node, Source
 
+if TYPE_CHECKING:
+    from agentkit.tools.access import SandboxMode
+
 __all__ = [
     "duration",
     "mapping",
     "read_limits",
+    "read_sandbox",
     "read_schema",
+    "read_secrets",
     "read_texts",
     "read_thinking",
     "text",
@@ -127,3 +133,31 @@ def duration(source: Source, node: Node, name: str) -> float:
             node, f"{name!r} must be a duration such as 120s, 2m or 500ms, more than 0, not {node.describe()}"
         )
     return seconds
+
+
+def read_secrets(source: Source, node: Node | None) -> tuple[str, ...]:
+    """Returns the names of environment variables, each of which is set."""
+    names = read_texts(source, node, "secrets", "API_TOKEN")
+    for i, name in enumerate(names):
+        if name not in os.environ:
+            place = _item(node, i)
+            raise source.error(
+                place, f"the environment variable {name!r} is not set; set it, or drop it from 'secrets'"
+            )
+    return names
+
+
+def _item(node: Node | None, index: int) -> Node | None:
+    """Returns an item of a list, or the text that stands for a list of one."""
+    return node.value[index] if node is not None and isinstance(node.value, list) else node
+
+
+def read_sandbox(source: Source, node: Node | None) -> SandboxMode:
+    """Returns how tools are confined."""
+    if node is None:
+        return "auto"
+    match node.value:
+        case "auto" | "required" | "off" as mode:
+            return mode
+        case _:
+            raise source.error(node, f"'sandbox' must be auto, required or off, not {node.describe()}")

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any, BinaryIO, cast
 
 from agentkit.messages import JsonObject
+from agentkit.tools.confine import landlock, limit
 from agentkit.tools.invoke import call_blocking, finish
 from agentkit.tools.loading import load_file
 
@@ -48,6 +49,10 @@ def main() -> None:
 def _run(request: JsonObject, report: Any) -> Any:
     from agentkit.tools.tool import FunctionTool
 
+    confined = request["confined"]
+    limit(confined["limits"])
+    if confined["landlock"] is not None:
+        landlock(**confined["landlock"])
     target = request["target"]
     found: Any = _module(target["module"], target["file"])
     for part in target["qualname"].split("."):

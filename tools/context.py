@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from agentkit.messages import JsonValue
+from agentkit.tools.access import Access
+from agentkit.tools.secret import Secret
 
 __all__ = ["ToolContext"]
 
@@ -25,6 +27,7 @@ class ToolContext:
         idempotency_key: The same for every attempt of the same step; pass it to services that accept one.
         workspace: The folder that the run may work in; the current folder by default.
         state: Shared by all tools of the run. Its values should be JSON.
+        access: What else the run lets the tool get at.
         on_progress: Called with each progress message, on the event loop's thread.
     """
 
@@ -36,6 +39,7 @@ class ToolContext:
         idempotency_key: str = "",
         workspace: Path | None = None,
         state: MutableMapping[str, Any] | None = None,
+        access: Access | None = None,
         on_progress: Callable[[JsonValue], None] | None = None,
     ) -> None:
         self.run_id = run_id
@@ -43,6 +47,7 @@ class ToolContext:
         self.idempotency_key = idempotency_key
         self.workspace: Path = Path.cwd() if workspace is None else workspace
         self.state: MutableMapping[str, Any] = {} if state is None else state
+        self.access: Access = Access() if access is None else access
         self.sandbox: str = ""
         """How the call was kept apart from this process; empty when it was not."""
         self._on_progress = on_progress
@@ -60,6 +65,14 @@ class ToolContext:
             self._on_progress(plain)
         else:  # through the loop's queue from its own thread too, so that messages keep their order
             self._loop.call_soon_threadsafe(self._on_progress, plain)
+
+    def secret(self, name: str) -> Secret:
+        """Returns a secret of the run: an environment variable that the task or the agent names.
+
+        Raises:
+            agentkit.errors.UsageError: It names none that is called so.
+        """
+        return self.access.secrets[name]
 
     @property
     def cancelled(self) -> bool:

@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -22,7 +23,10 @@ from typing import Any
 import agentkit.errors
 from agentkit.errors import RunError, UsageError
 from agentkit.messages import JsonObject, JsonValue
+from agentkit.tools.confine import RLIMITS, landlock_version
+from agentkit.tools.context import ToolContext
 from agentkit.tools.invoke import within
+from agentkit.tools.sandbox import Level, base_environment, check_level, kill_tree
 from agentkit.tools.signature import Signature, define_error, underlying
 
 __all__ = ["Target", "call_in_process", "find_target"]
@@ -81,7 +85,7 @@ async def call_in_process(
     *,
     tool: str,
     timeout: float | None,  # noqa: ASYNC109 - it counts from the function's start, not from this call's
-    progress: Callable[[JsonValue], None],
+    context: ToolContext,
 ) -> JsonValue:
     """Runs a function in a child process and returns its result as JSON.
 
@@ -90,7 +94,8 @@ async def call_in_process(
         arguments: JSON; the child validates them again to get Python values.
         tool: Name of the tool, for messages.
         timeout: Seconds from the function's start; ``None`` for no limit.
-        progress: Called with what the function yields.
+        context: The run around the call: what the function yields goes there, and its secrets are the only variables
+            that the child has besides those that every program needs.
 
     Raises:
         agentkit.errors.ToolTimeout: The limit was reached; the child and all it started were killed.
@@ -107,18 +112,39 @@ async def call_in_process(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,
-        env={**os.environ, "AGENTKIT_TOOL_CHILD": "1"},
+        env=_environment(context),
     )  # fmt: skip
     try:
-        request = {"target": asdict(target), "tool": tool, "arguments": arguments}
+        confined = _confinement(context, tool)
+        request = {"target": asdict(target), "tool": tool, "arguments": arguments, "confined": confined}
         started = within(START_SECONDS, tool, _start(child, request, tool), consequence="its process did not start")
         await started
-        work = _results(child, tool, progress)
+        work = _results(child, tool, context.progress)
         result: JsonValue = await within(timeout, tool, work, consequence="it was stopped, with all it had started")
         return result
     finally:
-        _kill_group(child)
+        kill_tree(child.pid)
         await asyncio.shield(child.wait())
+
+
+def _environment(context: ToolContext) -> dict[str, str]:
+    home = {"HOME": os.environ["HOME"]} if "HOME" in os.environ else {}
+    return {**base_environment(), **home, **context.access.secrets.environment(), "AGENTKIT_TOOL_CHILD": "1"}
+
+
+def _confinement(context: ToolContext, tool: str) -> JsonObject:
+    """Returns what the child gives up: it may read everything, and change the workspace and temporary files.
+
+    Raises:
+        agentkit.errors.UsageError: A sandbox is required, and this kernel has none.
+    """
+    mode = context.access.sandbox
+    level: Level = "landlock" if mode != "off" and landlock_version() else "limits"
+    check_level(mode, tool, "landlock", level)
+    context.sandbox = level
+    write = [str(context.workspace.resolve()), tempfile.gettempdir(), "/dev"]
+    rules = {"read": ["/"], "write": write, "network": True} if level == "landlock" else None
+    return {"limits": dict(RLIMITS), "landlock": rules}
 
 
 async def _start(child: asyncio.subprocess.Process, request: JsonObject, tool: str) -> None:
@@ -166,9 +192,3 @@ def _rebuilt(error: JsonObject) -> Exception:
             rebuilt = cls(text)
     rebuilt.add_note(error["traceback"])
     return rebuilt
-
-
-def _kill_group(child: asyncio.subprocess.Process) -> None:
-    """Kills the child and all it started. The child waits for it, so its id is not another's yet."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)

@@ -224,7 +224,7 @@ class FunctionTool(Tool, Generic[P, R]):
         try:
             if self._target is not None:
                 return await call_in_process(
-                    self._target, arguments, tool=self.name, timeout=self.timeout, progress=context.progress
+                    self._target, arguments, tool=self.name, timeout=self.timeout, context=context
                 )
             call = self.call(values, progress=context.progress, context=context)
             left = "it was cancelled" if call.is_async else "its thread was left behind and may still be running"

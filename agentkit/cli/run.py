@@ -105,6 +105,9 @@ def build_agent(
         workspace=task.workspace,
         policy=task.policy,
         approve=approve,
+        secrets=task.secrets,
+        hosts=task.hosts,
+        sandbox=task.sandbox,
         source=source,
     )
 
