@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import strategies as st
@@ -51,12 +50,12 @@ class Store(ABC):
 class JournalMachine(RuleBasedStateMachine):
     """Appends, flushes, reads, closes, opens and crashes, in any order."""
 
-    new_store: Callable[[], Store]
+    new_store: ClassVar[type[Store]]
     """Makes a store in which nothing is."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.store: Store = type(self).new_store()
+        self.store: Store = self.new_store()
         self.journal: Journal = self.store.open(resume=False)
         self.is_open = True
         self.appended: list[Event] = []
