@@ -36,11 +36,10 @@ def event_from_json(data: JsonObject) -> Event:
         ValueError: A field is missing or holds a value of the wrong type.
     """
     cls = EVENT_TYPES[data["kind"]]
-    known = {f.name for f in fields(cls)}
     from pydantic import ValidationError
 
     try:
-        event: Event = _reader(cls.kind).validate_python({k: v for k, v in data.items() if k in known})
+        event: Event = _reader(cls.kind).validate_python(data)
     except ValidationError as e:
         first = e.errors()[0]
         place = ".".join(map(str, first["loc"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
@@ -14,6 +15,7 @@ from agentkit.limits import Limits
 from agentkit.message_json import message_to_json, piece_to_json
 from agentkit.messages import JsonObject, JsonValue, Message, Usage
 from agentkit.model_backend.base import Delta, Model, Parts, Sampling, Turn, TurnRequest
+from agentkit.prompt_log import PromptLog
 from agentkit.record import Record
 
 __all__ = ["OnPart", "Turns"]
@@ -50,6 +52,7 @@ class Turns:
         self._record = record
         self._emit = emit
         self._durable = durable
+        self._prompts = PromptLog()
         self._ledger = Ledger(limits, model.info.context if model else 0)
 
     @property
@@ -95,9 +98,12 @@ class Turns:
         if request.parts is not None and known:
             request = replace(request, parts=_repeated(known, request.parts))
         told = 0
+        started, first_token = asyncio.get_running_loop().time(), None
 
         def on_delta(delta: Delta) -> None:
-            nonlocal told
+            nonlocal told, first_token
+            if first_token is None:
+                first_token = asyncio.get_running_loop().time() - started
             if delta.kind != "part":
                 self._emit(PieceDelta(turn=number, piece=delta.kind, text=delta.text, tokens=delta.tokens))
                 return
@@ -117,6 +123,8 @@ class Turns:
                 usage=asdict(turn.usage),
                 tokens=list(turn.message.tokens),
                 notes=list(turn.notes),
+                first_token=first_token,
+                **self._prompts.new(number, turn),
             )
         )
         await self._durable()

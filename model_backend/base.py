@@ -128,6 +128,10 @@ class Turn:
     notes: tuple[str, ...] = ()
     """What the backend had to do that the reader of a trace should know: a thought cut at its
     budget, a constraint relaxed, an answer repaired."""
+    prompt: tuple[bytes, ...] = ()
+    """The exact prompt, as the text of each of its tokens; empty when the backend does not know it."""
+    constraints: tuple[str, ...] = ()
+    """The grammars that parts of the turn were held to, in order; empty when the backend does not know them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

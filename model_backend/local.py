@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from agentkit.errors import UsageError
 from agentkit.messages import Assistant, Piece, ToolCall, User
@@ -13,11 +13,14 @@ from agentkit.model_backend.base import Emit, ModelInfo, Sampling, ToolSpec, Tur
 from agentkit.model_backend.constraint import validate
 from agentkit.model_backend.engine.settings import ResolvedSampling
 from agentkit.model_backend.formats.base import Format
+from agentkit.model_backend.script import Constrained, Script
 
 if TYPE_CHECKING:
     from agentkit.model_backend.engine import Engine
 
 __all__ = ["LocalModel"]
+
+T = TypeVar("T")
 
 _UNSET = Sampling()
 _FALLBACK = Sampling(temperature=0.0, top_k=0, top_p=1.0, min_p=0.0, repeat_penalty=1.0, seed=0)
@@ -57,7 +60,9 @@ class LocalModel:
             agentkit.errors.SchemaError: A schema of the request is refused.
         """
         prompt = await self._prompt(request)
-        script = self._format.script(request)
+        grammars: list[str] = []
+        script = _watched(self._format.script(request), grammars)
+        written = tuple(map(self._engine.vocab.piece, prompt))
         outcome = await self._engine.run(prompt, script, sampling=self._sampling(request.sampling), emit=emit)
         draft = outcome.value
         return Turn(
@@ -65,6 +70,8 @@ class LocalModel:
             stop=draft.stop,
             usage=outcome.usage,
             notes=(*draft.notes, *_misfits(draft.pieces, request.tools)),
+            prompt=written,
+            constraints=tuple(grammars),
         )
 
     async def count(self, request: TurnRequest) -> int:
@@ -94,6 +101,21 @@ class LocalModel:
             for field in fields(Sampling)
         }
         return ResolvedSampling(**values)
+
+
+def _watched(script: Script[T], grammars: list[str]) -> Script[T]:
+    """Passes a script on, and adds the grammars that it asks for to a list."""
+    try:
+        segment = next(script)
+        while True:
+            if isinstance(segment, Constrained):
+                grammars.append(segment.grammar.lark)
+            segment = script.send((yield segment))
+    except StopIteration as end:
+        value: T = end.value
+        return value
+    finally:
+        script.close()
 
 
 def _misfits(pieces: Sequence[Piece], tools: Sequence[ToolSpec]) -> list[str]:

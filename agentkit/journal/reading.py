@@ -38,10 +38,10 @@ def read_events(path: Path, *, whole: bool = True, after: int = 0) -> tuple[list
             (version,) = db.execute("PRAGMA user_version").fetchone()
             if version > FORMAT:
                 problems.append(f"the file's format is {version}, this version of agentkit knows {FORMAT}")
-            find = _finder(db) if whole else None
+            find = _finder(db)
             for seq, data in db.execute("SELECT seq, data FROM events WHERE seq > ? ORDER BY seq", (after,)):
                 try:
-                    events.append(event_from_json(filled(json.loads(data), find)))
+                    events.append(event_from_json(filled(json.loads(data), find, whole=whole)))
                 except (AttributeError, KeyError, TypeError, ValueError) as e:
                     problems.append(f"event {seq} can't be read: {type(e).__name__}: {e}")
     except (sqlite3.Error, UnicodeDecodeError) as e:  # the second: a damaged schema, quoted in an error

@@ -91,24 +91,26 @@ def blobs_in(data: JsonObject) -> Iterator[str]:
             yield value[BLOB]
 
 
-def filled(data: JsonObject, find: Callable[[str], str] | None) -> JsonObject:
+def filled(data: JsonObject, find: Callable[[str], str], *, whole: bool = True) -> JsonObject:
     """Returns an event's JSON with its blobs put in.
 
     Args:
         data: The event as its row has it.
-        find: Returns a blob's text; ``None`` leaves each large value as what stands for it, a list of that where a
-            list is expected.
+        find: Returns a blob's text.
+        whole: Whether to put in all of them. Otherwise what stands for it is left for each large value that may be
+            any JSON, and a list of that where a list of objects is expected; all else is put in.
     """
 
     def fill(key: str, value: Any) -> Any:
         if not (is_object(value) and BLOB in value):
             return value
-        if find is not None:
-            return json.loads(find(value[BLOB]))
-        return [value] if key in _LISTS else value
+        if not whole and key in _ANY:
+            return value
+        return [value] if not whole and key in _LISTS else json.loads(find(value[BLOB]))
 
     return {key: fill(key, value) for key, value in data.items()}
 
 
-_LISTS = {"messages", "pieces", "tools", "history", "tokens", "notes", "labels", "after", "steps"}
-"""Fields of events that hold lists."""
+_ANY = {"value", "args", "output", "state", "source"}
+_LISTS = {"messages", "pieces", "tools", "history", "plan"}
+"""Fields of events that hold any JSON or any object, and those that hold lists of objects."""

@@ -102,7 +102,7 @@ def _numbers(shown: Facts, shape: Layout, outline: Outline) -> Iterator[Part]:
 
 def _number(name: str, shown: Facts, outline: Outline) -> str:
     if name == "time":
-        if not shown.bars or shown.start is None:
+        if shown.start is None or all(bar.role == "queue" for bar in shown.bars):
             return ""
         last = outline.tree.seconds if outline.now is None else outline.now
         return seconds_text(max(0.0, (last if shown.end is None else shown.end) - shown.start))

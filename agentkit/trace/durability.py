@@ -125,7 +125,7 @@ def _origin(step: StepSpan) -> Iterator[Entry]:
     yield Field("data in", ", ".join(step.labels) or "no labels recorded", risky)
     if step.end is not None:
         yield Field("data out", ", ".join(step.result_labels) or "no labels recorded")
-    if step.attempts:
+    if step.attempts and step.end is not None:
         yield Field("sandbox", step.sandbox or "none: it ran in this process")
 
 

@@ -178,7 +178,7 @@ def _step(node: Node, tree: RunTree, now: float | None) -> Facts:
         note = f"{span.items_done:,} of {counted(span.items, 'item')}{failed}  {note}"
     return Facts(
         state=state,
-        label=one_line(span.id, 40),
+        label=one_line(span.id, 40) or "?",
         note=note,
         start=span.at,
         end=span.end,

@@ -257,6 +257,8 @@ class SpanBuilder:
                 turn.end = event.at
                 turn.pieces, turn.stop, turn.notes = event.pieces, event.stop or "done", event.notes
                 turn.usage, turn.tokens = usage_from_json(event.usage), event.tokens
+                turn.prompt_kept, turn.prompt, turn.constraints = event.prompt_kept, event.prompt, event.constraints
+                turn.first_token = event.first_token
 
     def _take_step(
         self, event: StepAdded | StepStarted | StepProgress | StepFinished | ItemStarted | ItemFinished

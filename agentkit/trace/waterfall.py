@@ -106,4 +106,4 @@ def parallel(spans: Iterable[Span], window: tuple[float, float], width: int) -> 
         running += change
         columns.append(running)
     most = max(columns, default=0)
-    return "".join(_HEIGHTS[math.ceil(c / most * 8) if most else 0] for c in columns), most
+    return "".join(_HEIGHTS[math.ceil(c / max(most, 4) * 8)] for c in columns), most

@@ -84,3 +84,11 @@ def test_media_are_refused_before_anything_is_computed(
     for act in (model.turn, model.count):
         with pytest.raises(UsageError, match=f"tiny reads text only.*kind '{kind}'.*has no encoder for media"):
             asyncio.run(act(asked))
+
+
+def test_the_turn_tells_its_exact_prompt_and_what_it_was_held_to(engine: Engine) -> None:
+    model = local_model(engine)
+    turn = asyncio.run(model.turn(MUST))
+    assert len(turn.prompt) == turn.usage.prompt_tokens
+    assert b"Pick." in b"".join(turn.prompt)
+    assert "small" in "".join(turn.constraints)

@@ -9,6 +9,7 @@ from typing import ClassVar
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
+from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from agentkit.errors import JournalError
@@ -23,7 +24,8 @@ from agentkit.trace.states import tone
 from agentkit.trace.text import one_line, visible
 from agentkit.trace.totals import totals
 from agentkit.trace.tree import Node, RunTree
-from agentkit.trace.viewer.keys import BINDINGS, HINTS
+from agentkit.trace.viewer.colours import LIGHT
+from agentkit.trace.viewer.keys import BINDINGS, HINTS, SEARCH_HINTS
 from agentkit.trace.viewer.pane import DetailPane, plain_text
 from agentkit.trace.viewer.screens import HelpScreen
 from agentkit.trace.viewer.table import RunTable
@@ -32,6 +34,9 @@ __all__ = ["TraceApp"]
 
 _POLL = 0.5
 """Seconds between two looks at the run's file."""
+
+_SAID = 5.0
+"""Seconds for which a message stands in the last line."""
 
 _SHOWN = 1_000_000
 """Most characters of a text that are shown; all of it can be written to a file."""
@@ -57,19 +62,21 @@ class TraceApp(App[None]):
     RunTable, DetailPane { scrollbar-color: $foreground 25%; scrollbar-background: $background;
         scrollbar-color-hover: $foreground 40%; scrollbar-background-hover: $background;
         scrollbar-color-active: $primary; scrollbar-background-active: $background; }
-    #below { height: 42%; min-height: 6; }
+    #below { height: 42%; min-height: 2; }
     #below.large { height: 75%; }
-    #hints { height: 1; padding: 0 1; color: $text-muted; }
+    #hints { height: 1; padding: 0 1; color: $foreground 60%; }
+    #hints.said { color: $text-warning; }
     #search { height: 1; border: none; padding: 0 1; background: $boost; display: none; }
     .searching #search { display: block; }
-    .searching #hints { display: none; }
+    #top, #tabs, #hints { text-wrap: nowrap; text-overflow: ellipsis; }
     """
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = BINDINGS
 
     def __init__(self, source: RunFile, *, light: bool = False) -> None:
         super().__init__()
-        self.theme = "textual-light" if light else "textual-dark"
+        self.register_theme(LIGHT)
+        self.theme = LIGHT.name if light else "textual-dark"
         self.source = source
         self.outline = Outline(RunTree())
         self.outline.stored = source.find
@@ -78,6 +85,7 @@ class TraceApp(App[None]):
         self._opened: str = ""
         self._entries: list[Entry] = []
         self._caught_up = 0.0
+        self._saying: Timer | None = None
         self._read()
 
     def compose(self) -> ComposeResult:
@@ -87,14 +95,14 @@ class TraceApp(App[None]):
         with Vertical(id="below"):
             yield Static(id="tabs")
             yield DetailPane(id="pane")
-        yield Input(id="search", placeholder="words, status:error tool:x kind:turn dur>1s", select_on_focus=False)
+        yield Input(id="search", select_on_focus=False)
         yield Static(HINTS, id="hints", markup=False)
 
     def on_mount(self) -> None:
         """Begins to follow the run."""
         self.title = "agentkit trace"
         self.table.focus()
-        self.set_interval(_POLL, self._follow)
+        self.set_interval(_POLL, self.check)
         self._show_all()
 
     @property
@@ -124,7 +132,8 @@ class TraceApp(App[None]):
             self.outline.now = tree.seconds + time.monotonic() - self._caught_up
         return tree.count != before
 
-    def _follow(self) -> None:
+    def check(self) -> None:
+        """Looks at the run's file, and shows what is new."""
         if not self.following:
             return
         was = self.outline.now
@@ -185,8 +194,16 @@ class TraceApp(App[None]):
         self._show_details()
 
     def say(self, message: str) -> None:
-        """Shows a message for some seconds."""
-        self.notify(visible(message), markup=False, timeout=4)
+        """Shows a message in the last line for some seconds."""
+        self._hint(one_line(message, 400), "said")
+        if self._saying is not None:
+            self._saying.stop()
+        self._saying = self.set_timer(_SAID, lambda: self._hint(HINTS))
+
+    def _hint(self, text: str, kind: str = "") -> None:
+        line = self.query_one("#hints", Static)
+        line.update(text)
+        line.set_classes(kind)
 
     # Moving.
 
@@ -256,6 +273,7 @@ class TraceApp(App[None]):
         line = self.query_one("#search", Input)
         self.screen.add_class("searching")
         line.focus()
+        self._hint(SEARCH_HINTS)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Goes to the first row that fits."""
@@ -273,11 +291,13 @@ class TraceApp(App[None]):
 
     def _close_search(self) -> None:
         self.screen.remove_class("searching")
+        self._hint(HINTS)
         self.table.focus()
 
     def action_leave_search(self) -> None:
         """Ends the search."""
         self._close_search()
+        self.query_one("#search", Input).value = ""
         self.outline.query, self.outline.only = Query(), False
         self.table.update()
 
@@ -346,7 +366,7 @@ class TraceApp(App[None]):
 
     def action_light(self) -> None:
         """Changes between dark and light."""
-        self.theme = "textual-dark" if self.theme == "textual-light" else "textual-light"
+        self.theme = "textual-dark" if self.theme == LIGHT.name else LIGHT.name
 
     def action_help(self) -> None:
         """Shows the keys."""

@@ -1,12 +1,29 @@
-"""Colours of parts of a line, mixed with what is behind them."""
+"""The light colours, and how colours are mixed with what is behind them."""
 
 from __future__ import annotations
 
 from rich.style import Style
 from textual.color import Color
+from textual.theme import Theme
 from textual.widget import Widget
 
-__all__ = ["Palette"]
+__all__ = ["LIGHT", "Palette"]
+
+LIGHT = Theme(
+    name="agentkit-light",
+    primary="#0550ae",
+    secondary="#0550ae",
+    accent="#8250df",
+    success="#1a7f37",
+    warning="#9a6700",
+    error="#cf222e",
+    foreground="#1f2328",
+    background="#ffffff",
+    surface="#f6f8fa",
+    panel="#eaeef2",
+    dark=False,
+)
+"""Dark text on white: the light themes of Textual are gray, or glaring."""
 
 
 class Palette:

@@ -6,33 +6,34 @@ from textual.binding import Binding, BindingType
 
 from agentkit.trace.details import TABS
 
-__all__ = ["BINDINGS", "HELP", "HINTS"]
+__all__ = ["BINDINGS", "HELP", "HINTS", "SEARCH_HINTS"]
 
 HINTS = "/ search  e failure  r cause  tab 1-5 details  a allow  x fork  ? all keys  q leave"
 
+SEARCH_HINTS = "words  status:error tool:x kind:turn label:web dur>1s out>50  -not  esc: end"
+
 HELP = """\
-[b]Move[/b]                              [b]Find[/b]
- j k ↓ ↑     a row                  /        search: words, status:error
- ctrl+d u    half a page                     tool:x kind:turn dur>1s out>50
- g G         first, last row        n N      next, previous match
- h l ← →     fold, unfold           o        only what matches
- space       fold or unfold         e E      next, previous failure
- z Z         fold, unfold all       r        where it began to go wrong
- < >         needs, needed by       esc      end the search
+[b]Move[/b]                           [b]Find[/b]
+j k ↓ ↑    a row               /      search, such as
+ctrl+d u   half a page                status:error tool:x dur>1s
+g G        first, last row     n N    next, previous match
+h l ← →    fold, unfold        o      only what matches
+space      fold or unfold      e E    next, previous failure
+z Z        fold, unfold all    r      where it began to go wrong
+< >        needs, needed by    esc    end the search
 
-[b]Look[/b]                              [b]Do[/b]
- tab         tree or details        a        allow or deny what waits
- 1-5 \\[ ]    summary, input, out-    x        fork: run again from here with
-             put, prompt, journal            other arguments or model
- enter       open a large value     R        replay from here
- + - 0       zoom the time axis     y        copy the tab
- m           larger details         w        write the tab to a file
- f           follow or pause        t        dark or light
- q           leave                  ?        this help
+[b]Look[/b]                           [b]Do[/b]
+tab        table or details    a      decide what waits
+1-5 \\[ ]    the tabs            x      fork: run again from here
+enter      open a large value         with other arguments
+m          more details        R      replay the run, and compare
++ - 0      zoom the time       y      copy the tab
+f          follow or pause     w      write the tab to a file
+t          dark or light       q      leave
 
-[b]Signs[/b]  ┃ longest chain   ↑ needed by the selected step   ↓ needs it
- ✓ done  ✗ failed  ● running  ○ waits for others  ? waits for you, or in doubt
- ─ prompt  ━ decoding or a call  ┄ waiting for a place  ╍ waiting for a person"""
+┃ longest chain    ↑ the selected step needs it    ↓ it needs that
+✓ done  ✗ failed  ● running  ○ waits for others  ? waits for you
+─ prompt  ━ decoding, a call  ┄ waits for a place  ╍ waits for you"""
 
 BINDINGS: list[BindingType] = [
     *(Binding(keys, f"move({by})", show=False) for keys, by in (("j,down", 1), ("k,up", -1))),
