@@ -101,12 +101,17 @@ def follow_to_the_end(
     return _exit_code(trace)
 
 
-def choose_display(*, quiet: bool = False) -> Display:
+def choose_display(*, quiet: bool = False, viewer: bool = False) -> Display:
     """Returns live progress on a terminal, else plain lines on stderr.
 
     Args:
         quiet: Whether to show nothing where progress can't be drawn.
+        viewer: Whether to open the viewer instead.
     """
+    if viewer:
+        from agentkit.cli.viewing import ViewerDisplay
+
+        return ViewerDisplay(lambda: choose_display(quiet=quiet))
     if sys.stderr.isatty():
         from agentkit.cli.console import console, is_terminal
 

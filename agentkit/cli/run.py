@@ -28,6 +28,7 @@ __all__ = ["build_agent", "parse_inputs", "run"]
 @click.option("--model", metavar="MODEL", help="Catalog id, path to a .gguf, or URL; instead of the file's.")
 @click.option("--planner", type=click.Choice(["auto", "graph", "loop"]), help="Instead of the file's planner.")
 @click.option("--seed", type=int, help="Make the model's choices repeatable.")
+@click.option("--trace", "viewer", is_flag=True, help="Open the viewer (see 'agentkit trace') while the run goes on.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the answer.")
 def run(
     task_file: Path,
@@ -35,6 +36,7 @@ def run(
     model: str | None,
     planner: PlannerName | None,
     seed: int | None,
+    viewer: bool,
     as_json: bool,
 ) -> int:
     """Run a task file: progress goes to stderr, the answer to stdout.
@@ -42,16 +44,19 @@ def run(
     File tools work in the folder of the task file. A plan is a task file too (see 'agentkit plan').
     """
     from agentkit.cli.follow import Follower, choose_display, follow_to_the_end
+    from agentkit.cli.trace import has_screen
     from agentkit.task import read_task
 
-    follower = Follower(choose_display(quiet=as_json))
+    if viewer and not has_screen():
+        raise click.UsageError("--trace opens the viewer, and there is no terminal to draw it on; leave it out")
+    follower = Follower(choose_display(quiet=as_json, viewer=viewer))
     with contextlib.redirect_stdout(sys.stderr):  # what a tool's module prints must not end up in the answer
         task = read_task(task_file, parse_inputs(given))
         if planner is not None:
             task = replace(task, planner=planner, given=None)
         options: JsonObject = {"inputs": parse_inputs(given), "model": model, "planner": planner, "seed": seed}
         source = {"task_file": str(task_file.resolve())} | options
-        agent = build_agent(task, model=model, seed=seed, source=source, approve=follower.approve)
+        agent = build_agent(task, model=model, seed=seed, source=source, approve=None if viewer else follower.approve)
     try:
         return follow_to_the_end(follower, lambda take: agent.run(task.task, on_event=take), as_json=as_json)
     except SchemaError as error:  # what a model's grammars can't enforce is found out when they are made

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-__all__ = ["trace"]
+__all__ = ["has_screen", "trace"]
 
 
 @click.command(short_help="Show a run, the latest by default.")
@@ -34,13 +34,13 @@ def trace(run: str | None, as_text: bool, as_json: bool, follow: bool) -> None:
         print(json.dumps(Trace.load(path).to_json(), ensure_ascii=False))
     elif follow:
         _follow(path)
-    elif as_text or not _has_screen():
+    elif as_text or not has_screen():
         _print(path)
     else:
         _view(path)
 
 
-def _has_screen() -> bool:
+def has_screen() -> bool:
     """Returns whether the viewer can be drawn, and is wanted: who sets NO_COLOR gets plain text."""
     dumb = os.environ.get("TERM", "dumb") in ("dumb", "unknown") or "NO_COLOR" in os.environ
     return sys.stdin.isatty() and sys.stdout.isatty() and not dumb

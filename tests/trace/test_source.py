@@ -8,6 +8,7 @@ import random
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -163,7 +164,7 @@ def _mangled(events: list[Event], rng: random.Random) -> list[Event]:
             case 2:
                 names = [n for n in ("id", "tool", "value", "args", "turn", "index") if hasattr(event, n)]
                 if names:
-                    found[place] = replace(event, **{(n := rng.choice(names)): _other(getattr(event, n), rng)})
+                    found[place] = _with(event, rng.choice(names), rng)
             case 3:
                 rng.shuffle(found)
             case _:
@@ -171,7 +172,12 @@ def _mangled(events: list[Event], rng: random.Random) -> list[Event]:
     return found
 
 
-def _other(value: object, rng: random.Random) -> object:
+def _with(event: Event, name: str, rng: random.Random) -> Event:
+    other: dict[str, Any] = {name: _other(getattr(event, name), rng)}
+    return replace(event, **other)
+
+
+def _other(value: object, rng: random.Random) -> Any:
     if isinstance(value, str):
         return rng.choice(["", "item", "w1", "\x1b[31m", "$w1", "ü" * 300])
     if isinstance(value, bool | int):

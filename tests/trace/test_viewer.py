@@ -52,15 +52,13 @@ class Screen:
 def view(tmp_path: Path) -> Callable[..., Path]:
     """Opens the viewer on a run, and lets steps be taken in it; returns the run's file."""
 
-    def open_run(
-        steps: Steps, events: list[Event] | None = None, size: tuple[int, int] = SIZE, **options: bool
-    ) -> Path:
+    def open_run(steps: Steps, events: list[Event] | None = None, size: tuple[int, int] = SIZE) -> Path:
         path = tmp_path / "run.sqlite"
         if events is not None or not path.exists():
             write_run(demo_run() if events is None else events, path)
 
         async def run() -> None:
-            app = TraceApp(RunFile(path), **options)
+            app = TraceApp(RunFile(path))
             async with app.run_test(size=size) as pilot:
                 await pilot.pause()
 
