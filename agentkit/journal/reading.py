@@ -11,10 +11,12 @@ from pathlib import Path
 from agentkit.errors import JournalError
 from agentkit.event_json import event_from_json
 from agentkit.events import Event
-from agentkit.journal.tables import FORMAT, filled
+from agentkit.journal.tables import BLOB, FORMAT, filled
 from agentkit.messages import JsonValue
 
 __all__ = ["read_blob", "read_events"]
+
+_BLOB = json.dumps(BLOB).encode()
 
 
 def read_events(path: Path, *, whole: bool = True, after: int = 0) -> tuple[list[Event], list[str]]:
@@ -41,7 +43,8 @@ def read_events(path: Path, *, whole: bool = True, after: int = 0) -> tuple[list
             find = _finder(db)
             for seq, data in db.execute("SELECT seq, data FROM events WHERE seq > ? ORDER BY seq", (after,)):
                 try:
-                    events.append(event_from_json(filled(json.loads(data), find, whole=whole)))
+                    event = json.loads(data)
+                    events.append(event_from_json(filled(event, find, whole=whole) if _BLOB in data else event))
                 except (AttributeError, KeyError, TypeError, ValueError) as e:
                     problems.append(f"event {seq} can't be read: {type(e).__name__}: {e}")
     except (sqlite3.Error, UnicodeDecodeError) as e:  # the second: a damaged schema, quoted in an error

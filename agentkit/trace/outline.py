@@ -38,6 +38,8 @@ class Outline:
         self._folds = 0
         self._matches: list[Node] = []
         self._matches_of: object = None
+        self._edges: tuple[dict[str, list[str]], dict[str, list[str]]] = ({}, {})
+        self._edges_of = -1
         self._critical: frozenset[int] = frozenset()
         self._critical_of = -1
 
@@ -221,13 +223,27 @@ class Outline:
 
     def needs(self, node: Node) -> list[Node]:
         """Returns the steps that a row's step waited for."""
-        if not isinstance(node.source, StepSpan):
-            return []
-        return [self.tree.nodes[f"step:{n}"] for n in needs(node.source) if f"step:{n}" in self.tree.nodes]
+        return self._related(node, 0)
 
     def needed_by(self, node: Node) -> list[Node]:
         """Returns the steps that waited for a row's step."""
+        return self._related(node, 1)
+
+    def _related(self, node: Node, way: int) -> list[Node]:
         if not isinstance(node.source, StepSpan):
             return []
-        step = node.source.id
-        return [self.tree.nodes[f"step:{s.id}"] for s in self.tree.builder.steps.values() if step in needs(s)]
+        if self._edges_of != self.tree.changed:
+            self._edges = self._read_edges()
+            self._edges_of = self.tree.changed
+        keys = [f"step:{step}" for step in self._edges[way].get(node.source.id, ())]
+        return [self.tree.nodes[key] for key in keys if key in self.tree.nodes]
+
+    def _read_edges(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+        """Returns what each step needs, and what needs it."""
+        before: dict[str, list[str]] = {}
+        after: dict[str, list[str]] = {}
+        for step in self.tree.builder.steps.values():
+            before[step.id] = needs(step)
+            for need in before[step.id]:
+                after.setdefault(need, []).append(step.id)
+        return before, after

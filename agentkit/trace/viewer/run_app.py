@@ -28,8 +28,8 @@ from agentkit.trace.viewer.table import RunTable
 
 __all__ = ["RunApp"]
 
-_POLL = 0.5
-"""Seconds between two looks at the run's file."""
+_POLL = 1.0
+"""Seconds between two looks at the run's file: more often would cost the run more than 2 % of a core."""
 
 _SAID = 5.0
 """Seconds for which a message stands in the last line."""
