@@ -1,6 +1,6 @@
 """How long the viewer takes to open a run of many events, and to draw after a key.
 
-``python benchmarks/trace_viewer.py [EVENTS]`` makes a run's file, opens it three times, and prints the best and the worst.
+``python benchmarks/trace_viewer.py [EVENTS]`` makes a run's file, opens it three times, and prints how long each took.
 """
 
 from __future__ import annotations
