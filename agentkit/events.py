@@ -170,11 +170,10 @@ class TurnFinished(Event):
     """Token ids of the turn; empty when the backend does not know them."""
     notes: list[str]
     prompt_kept: int = 0
-    """How many tokens the prompt has in common with the beginning of the one before, as this process knows it."""
     prompt: str = ""
-    """The exact text of the rest of the prompt; empty when the backend does not know it."""
+    """The exact prompt after its first `prompt_kept` tokens, which the one before had too; empty when not known."""
     constraints: list[str] = field(default_factory=list[str])
-    """The grammars that parts of the turn were held to; ``= constraint 2 of turn 1`` for one that was recorded."""
+    """The grammars that it was held to; ``= constraint 2 of turn 1`` for one that was recorded."""
     first_token: float | None = None
     """Seconds from the turn's start to its first token; ``None`` when the backend does not tell."""
 

@@ -8,9 +8,9 @@ import sys
 import tempfile
 from collections.abc import Callable
 from types import TracebackType
-from typing import IO, Self
+from typing import IO
 
-from agentkit.cli.display import Display
+from agentkit.cli.display import Display, SilentDisplay
 from agentkit.events import Event, RunStarted
 from agentkit.paths import runs_folder
 
@@ -19,7 +19,7 @@ __all__ = ["ViewerDisplay"]
 _MAIN = "from agentkit.cli.main import main; main()"
 
 
-class ViewerDisplay:
+class ViewerDisplay(SilentDisplay):
     """Opens the viewer in a process of its own, which reads the run's file; the run is not slowed down by drawing.
 
     Meanwhile whatever is printed here goes to a file, and comes out when the viewer is left. A run that still goes on
@@ -39,9 +39,6 @@ class ViewerDisplay:
         self._viewer: subprocess.Popen[bytes] | None = None
         self._printed: IO[bytes] | None = None
         self._terminal: tuple[int, int] | None = None
-
-    def __enter__(self) -> Self:
-        return self
 
     def show(self, event: Event) -> None:
         """Opens the viewer with the first event; shows events itself once the viewer was left."""
