@@ -95,7 +95,7 @@ def plans(draw: st.DrawFn, ending: str = "answer") -> list[Any]:
     made, numbers, lists = set[str](), list[str](), list[str]()
     for _ in range(draw(st.integers(1, 7))):
         name = f"s{len(lines) // 2 + 1}"
-        head: dict[str, Any] = {"id": name, "purpose": "do"}
+        head: dict[str, Any] = {"id": name}
         value: Any = draw(st.one_of(NUMBERS, st.sampled_from(numbers)) if numbers else NUMBERS)
         tool = draw(st.sampled_from((*NAMES, "rows")))
         if lists and tool != "rows" and draw(COIN):
@@ -106,13 +106,13 @@ def plans(draw: st.DrawFn, ending: str = "answer") -> list[Any]:
         lines += [head | {"tool": tool}, {"x": value}]
         if "for_each" not in head:
             (lists if tool == "rows" else numbers).append(f"${name}")
-    return [*lines, {"id": f"s{len(lines) // 2 + 1}", "purpose": "end", "tool": ending}]
+    return [*lines, {"id": f"s{len(lines) // 2 + 1}", "tool": ending}]
 
 
 AGAIN: list[Any] = [
-    {"id": "s1", "purpose": "mend", "tool": "find"},
+    {"id": "s1", "tool": "find"},
     {"x": 1},
-    {"id": "s2", "purpose": "end", "tool": "answer"},
+    {"id": "s2", "tool": "answer"},
 ]
 
 
