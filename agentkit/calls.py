@@ -11,6 +11,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from traceback import TracebackException
 from typing import Any, Literal, TypeAlias
 
 from agentkit.errors import PlanError, RecordEnds, ToolSignal, ToolTimeout
@@ -170,7 +171,8 @@ class Caller:
         except (ToolSignal, ToolTimeout, PlanError) as e:
             return False, str(e)
         except Exception as e:
-            return False, f"{type(e).__name__}: {e}"
+            words = TracebackException.from_exception(e, limit=0)  # str(e) is the tool's code, and may fail
+            return False, f"{type(e).__name__}: {words}"
 
     async def _settle_doubt(
         self, tool: Tool, step: Step, item: int | None, arguments: JsonObject

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any, BinaryIO, cast
 
 from agentkit.messages import JsonObject
-from agentkit.tools.confine import landlock, limit
+from agentkit.tools.confine import adopt_orphans, landlock, limit
 from agentkit.tools.invoke import call_blocking, finish
 from agentkit.tools.loading import load_file
 
@@ -38,8 +38,8 @@ def main() -> None:
     try:
         report(result=_run(request, report))
     except BaseException as error:
-        text = "".join(traceback.format_exception(error))
-        report(error={"type": type(error).__name__, "message": str(error), "traceback": text})
+        told = traceback.TracebackException.from_exception(error)  # also tells of one whose own words fail
+        report(error={"type": type(error).__name__, "message": str(told), "traceback": "".join(told.format())})
     sys.stdout.flush()
     sys.stderr.flush()
     while True:  # until the parent kills the group, so that nothing the tool started is left
@@ -50,6 +50,7 @@ def _run(request: JsonObject, report: Any) -> Any:
     from agentkit.tools.tool import FunctionTool
 
     confined = request["confined"]
+    adopt_orphans()  # so that the parent finds them
     limit(confined["limits"])
     if confined["landlock"] is not None:
         landlock(**confined["landlock"])

@@ -124,7 +124,7 @@ async def call_in_process(
         return result
     finally:
         kill_tree(child.pid)
-        await asyncio.shield(child.wait())
+        await asyncio.shield(child.communicate())  # and not wait, which hangs while a pipe is full
 
 
 def _environment(context: ToolContext) -> dict[str, str]:

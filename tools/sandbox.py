@@ -149,7 +149,7 @@ async def run_confined(
             return finished
         finally:
             kill_tree(process.pid)
-            await asyncio.shield(process.wait())
+            await asyncio.shield(process.communicate())  # and not wait, which hangs while a pipe is full
 
 
 def _variables(workspace: Path, level: Level, temporary: str) -> dict[str, str]:
@@ -188,19 +188,22 @@ def _bwrap(workspace: Path, temporary: str, variables: Mapping[str, str]) -> lis
 async def _finish(process: asyncio.subprocess.Process, most: int) -> Finished:
     assert process.stdout is not None
     assert process.stderr is not None
-    (out, more_out), (err, more_err) = await asyncio.gather(_read(process.stdout, most), _read(process.stderr, most))
+    too_much = 50 * most
+
+    async def read(stream: asyncio.StreamReader) -> tuple[bytes, int]:
+        """Returns the beginning of what is written, and how many bytes came after it."""
+        kept, size = bytearray(), 0
+        while data := await stream.read(1 << 16):  # to the end in any case: asyncio hangs on a pipe that stays full
+            kept += data[: max(most - len(kept), 0)]
+            if size <= too_much < size + len(data):
+                kill_tree(process.pid)
+            size += len(data)
+        return bytes(kept), size - len(kept)
+
+    (out, more_out), (err, more_err) = await asyncio.gather(read(process.stdout), read(process.stderr))
+    if max(len(out) + more_out, len(err) + more_err) > too_much:
+        raise ToolFailed(f"the command wrote more than {too_much:,} bytes and was stopped; make it write less")
     return Finished(await process.wait(), out, err, more_out + more_err)
-
-
-async def _read(stream: asyncio.StreamReader, most: int) -> tuple[bytes, int]:
-    """Returns the beginning of what is written, and how many bytes came after it."""
-    kept, size = bytearray(), 0
-    while data := await stream.read(1 << 16):
-        kept += data[: max(most - len(kept), 0)]
-        size += len(data)
-        if size > 50 * most:
-            raise ToolFailed(f"the command wrote more than {50 * most:,} bytes and was stopped; make it write less")
-    return bytes(kept), size - len(kept)
 
 
 def kill_tree(pid: int) -> None:
