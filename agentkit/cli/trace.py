@@ -6,18 +6,51 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
+
+from agentkit.cli.trace_diff import diff
 
 __all__ = ["has_screen", "trace"]
 
 
-@click.command(short_help="Show a run, the latest by default.")
+class _Trace(click.Group):
+    """``agentkit trace [RUN]`` and ``agentkit trace diff A B``: no run's id is ``diff``."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Reads the arguments: those of a command below this one when its name comes first."""
+        if args and args[0] in self.commands:
+            return self.commands[args[0]].make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Refuses a second run."""
+        raise click.UsageError("one run is shown at a time; 'agentkit trace diff A B' compares two", ctx)
+
+
+@click.group(
+    cls=_Trace,
+    short_help="Show a run, the latest by default.",
+    invoke_without_command=True,
+    context_settings={"allow_interspersed_args": True},
+    subcommand_metavar="",
+    commands={"diff": diff},
+)
 @click.argument("run", required=False)
 @click.option("--print", "as_text", is_flag=True, help="Print the run; the default where there is no terminal.")
 @click.option("--json", "as_json", is_flag=True, help="Print the object that 'agentkit run --json' prints.")
 @click.option("--follow", is_flag=True, help="Print a line for each thing that happens, until the run ends.")
-def trace(run: str | None, as_text: bool, as_json: bool, follow: bool) -> None:
+@click.option("--export", "form", type=click.Choice(["html", "svg", "jsonl", "otlp-json"]), help="Write it for others.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where --export writes to.")
+@click.option("--web", is_flag=True, help="Open the viewer in a browser on this machine.")
+def trace(
+    run: str | None, as_text: bool, as_json: bool, follow: bool, form: str | None, output: Path | None, web: bool
+) -> None:
     """Show a run from its file, also while it goes on or after it was killed.
 
     On a terminal this opens the viewer: '?' there shows its keys. RUN is a run's id or the beginning of one, or the
@@ -25,8 +58,10 @@ def trace(run: str | None, as_text: bool, as_json: bool, follow: bool) -> None:
     """
     from agentkit.trace.runs import find_run
 
-    if as_text + as_json + follow > 1:
-        raise click.UsageError("--print, --json and --follow exclude each other; give one")
+    if as_text + as_json + follow + (form is not None) + web > 1:
+        raise click.UsageError("--print, --json, --follow, --export and --web exclude each other; give one")
+    if output is not None and form is None:
+        raise click.UsageError("-o says where an export goes; give --export too")
     path = find_run(run)
     if as_json:
         from agentkit.trace.trace import Trace
@@ -34,6 +69,12 @@ def trace(run: str | None, as_text: bool, as_json: bool, follow: bool) -> None:
         print(json.dumps(Trace.load(path).to_json(), ensure_ascii=False))
     elif follow:
         _follow(path)
+    elif form is not None:
+        _export(path, form, output)
+    elif web:
+        from agentkit.cli.trace_web import serve
+
+        serve(path)
     elif as_text or not has_screen():
         _print(path)
     else:
@@ -67,6 +108,21 @@ def _follow(path: Path) -> None:
     for event in follow(path):
         for _, line in lines.of(event):
             print(line, flush=True)
+
+
+def _export(path: Path, form: str, output: Path | None) -> None:
+    from agentkit.errors import UsageError
+    from agentkit.trace.export import FORMATS, export
+    from agentkit.trace.trace import Trace
+
+    text = export(Trace.load(path), next(f for f in FORMATS if f == form))
+    if output is None:
+        print(text, end="")
+        return
+    try:
+        output.write_text(text, encoding="ascii")
+    except OSError as error:
+        raise UsageError(f"can't write {str(output)!r}: {error.strerror or error}") from None
 
 
 def _view(path: Path) -> None:

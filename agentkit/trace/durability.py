@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from agentkit.events import RunPaused, RunResumed
+from agentkit.events import RunPaused
 from agentkit.trace.entries import Entry, Field, json_block
 from agentkit.trace.facts import seconds_text
 from agentkit.trace.outline import Outline
@@ -38,13 +38,9 @@ def journal_state(span: StepSpan | ItemSpan | TurnSpan, tree: RunTree) -> str:
         return "intent" if begun else "planned"
     if isinstance(span, StepSpan) and not span.attempts:
         return "not called"
-    if any(span.end is not None and span.end <= r.at for r in _resumes(tree)):
+    if any(span.end is not None and span.end <= r.at for r in tree.resumes):
         return "kept"
     return "done" if ok else "failed"
-
-
-def _resumes(tree: RunTree) -> list[RunResumed]:
-    return [s for s in tree.builder.spans if isinstance(s, RunResumed)]
 
 
 def durability(node: Node, outline: Outline) -> Iterator[Entry]:
@@ -144,8 +140,7 @@ def _run(tree: RunTree) -> Iterator[Entry]:
             yield Field(
                 "waits", f"{step.id} ({step.tool}) {what}", "approval" if wait.kind == "approval" else "in doubt"
             )
-    resumes = _resumes(tree)
-    for resume in resumes:
+    for resume in tree.resumes:
         yield Field("resumed", f"at {resume.at:.3f} s, {resume.started[:19].replace('T', ' ')} UTC")
     pauses = [s for s in tree.builder.spans if isinstance(s, RunPaused)]
     for pause in pauses:

@@ -104,6 +104,7 @@ class RunTree:
         seconds: Time from the start to the last event.
         count: How many events were taken.
         changed: Counts changes of what rows there are.
+        resumes: When other processes went on with the run.
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
@@ -114,6 +115,7 @@ class RunTree:
         self.seconds = 0.0
         self.count = 0
         self.changed = 0
+        self.resumes: list[RunResumed] = []
         self.nodes: dict[str, Node] = {"run": self.root}
         """The rows by key."""
         self._branch = self.root
@@ -139,6 +141,7 @@ class RunTree:
                     self.end = event
                 case RunResumed():
                     self.end = None
+                    self.resumes.append(event)
                 case _:
                     self._below(event)
 

@@ -18,7 +18,14 @@ MAY_IMPORT = {
     "agentkit.tools": (*LEAVES, "agentkit.tools"),
     "agentkit.model_backend": (*LEAVES, "agentkit.model_backend"),
     "agentkit.planners": (*LEAVES, "agentkit.planners", "agentkit.tools", "agentkit.model_backend"),
-    "agentkit.trace": (*LEAVES, "agentkit.events", "agentkit.trace", "agentkit.planners", "agentkit.journal"),
+    "agentkit.trace": (
+        *LEAVES,
+        "agentkit.events",
+        "agentkit.event_json",
+        "agentkit.trace",
+        "agentkit.planners",
+        "agentkit.journal",
+    ),
 }
 OWNERS = {
     "llama_cpp": ("agentkit.model_backend.engine",),
