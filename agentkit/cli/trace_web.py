@@ -46,7 +46,7 @@ def make_server(path: Path, port: int, token: str):  # type: ignore[no-untyped-d
         if request.path == "/" and secrets.compare_digest(brought.encode(), token.encode()):
             found = web.HTTPFound("/")  # the token leaves the address, and what it opens stays in a cookie
             found.set_cookie(_COOKIE, token, httponly=True, samesite="Strict")
-            return found
+            raise found
         if not secrets.compare_digest(request.cookies.get(_COOKIE, "").encode(), token.encode()):
             raise web.HTTPForbidden(text="this page needs the address that agentkit printed, with its token\n")
         if request.headers.get("Host") != f"{_HOST}:{port}":  # another name that leads here is somebody's trick

@@ -119,8 +119,8 @@ def _waterfall(rows: list[Node], outline: Outline, width: int) -> Iterator[str]:
         for bar in facts.bars:
             begin, length = left + room * bar.start / whole, max(1.5, room * (bar.end - bar.start) / whole)
             if bar.end > bar.start:
-                fill = f"fill:var(--{bar.role})"
-                yield f'<rect x="{begin:.1f}" y="{y + 4}" width="{length:.1f}" height="{_ROW - 8}" rx="2" style="{fill}"/>'
+                place = f'x="{begin:.1f}" y="{y + 4}" width="{length:.1f}" height="{_ROW - 8}" rx="2"'
+                yield f'<rect {place} style="fill:var(--{bar.role})"/>'
     if len(rows) > _ROWS:
         yield _text(14, _ROWS * _ROW + 18, f"{counted(len(rows) - _ROWS, 'row')} more", "dim")
 
