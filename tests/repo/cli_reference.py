@@ -10,6 +10,8 @@ from agentkit.cli.main import cli
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 
+_HELP = ["-h", "--help"]
+
 HEAD = """\
 # Command line
 
@@ -25,16 +27,16 @@ def cli_reference() -> str:
     return HEAD + "".join(_sections(cli, ("agentkit",)))
 
 
-def _sections(command: click.Command, path: tuple[str, ...], parent: click.Context | None = None) -> Iterator[str]:
+def _sections(command: click.Command, path: tuple[str, ...]) -> Iterator[str]:
     context = command.make_context(
-        path[-1], [], parent, resilient_parsing=True, terminal_width=100, max_content_width=100
+        " ".join(path), [], resilient_parsing=True, terminal_width=100, max_content_width=100, help_option_names=_HELP
     )
     yield f"\n## {' '.join(path)}\n\n```text\n{command.get_help(context)}\n```\n"
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             child = command.get_command(context, name)
             if child is not None and not child.hidden:
-                yield from _sections(child, (*path, name), context)
+                yield from _sections(child, (*path, name))
 
 
 if __name__ == "__main__":
