@@ -75,8 +75,9 @@ class OtelSpans:
             case RunFinished() | RunPaused():
                 self._end(event)
             case _:
-                for happened in filter(None, map(moment, self._builder.spans[seen:])):
-                    self._tell(self._root, happened)
+                for span in self._builder.spans[seen:]:
+                    if (happened := moment(span)) is not None:
+                        self._tell(self._root, happened)
 
     def _add_step(self, step: str, at: float) -> None:
         tools = self._start.tools if self._start is not None else []

@@ -6,9 +6,15 @@ import secrets
 import shlex
 import socket
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agentkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from aiohttp.web import Request, StreamResponse
+    from textual_serve.server import Server
 
 __all__ = ["make_server", "serve"]
 
@@ -32,7 +38,7 @@ def serve(path: Path) -> None:
     server.serve()
 
 
-def make_server(path: Path, port: int, token: str):  # type: ignore[no-untyped-def]  # its library has no types
+def make_server(path: Path, port: int, token: str) -> Server:
     """Returns a server that shows the viewer to those who bring the token, and nothing to anybody else."""
     try:
         from aiohttp import web
@@ -41,7 +47,7 @@ def make_server(path: Path, port: int, token: str):  # type: ignore[no-untyped-d
         raise UsageError("--web needs textual-serve; pip install 'agentkit-gemma[web]'") from None
 
     @web.middleware
-    async def guard(request, handler):  # type: ignore[no-untyped-def]
+    async def guard(request: Request, handler: Callable[[Request], Awaitable[StreamResponse]]) -> StreamResponse:
         brought = request.query.get("token", "")
         if request.path == "/" and secrets.compare_digest(brought.encode(), token.encode()):
             found = web.HTTPFound("/")  # the token leaves the address, and what it opens stays in a cookie
@@ -55,13 +61,13 @@ def make_server(path: Path, port: int, token: str):  # type: ignore[no-untyped-d
             raise web.HTTPForbidden(text="another page may not use this one\n")
         return await handler(request)
 
-    class Guarded(Server):  # type: ignore[misc]
-        async def _make_app(self):  # type: ignore[no-untyped-def]
+    class Guarded(Server):
+        async def _make_app(self) -> web.Application:
             app = await super()._make_app()
             app.middlewares.append(guard)
             return app
 
-        async def on_startup(self, app) -> None:  # type: ignore[no-untyped-def]
+        async def on_startup(self, app: web.Application) -> None:
             """Says nothing: the address was printed with its token."""
 
         def initialize_logging(self) -> None:

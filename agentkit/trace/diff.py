@@ -15,7 +15,7 @@ from agentkit.trace.trace import Trace
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-__all__ = ["Change", "RunDiff", "StepDiff", "compare"]
+__all__ = ["MEASURED", "Change", "RunDiff", "StepDiff", "compare"]
 
 Aspect: TypeAlias = Literal[
     "task", "model", "planner", "plan_changes", "stop_reason", "output", "turns", "seconds",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ import pytest
 
 pytest.importorskip("textual_serve", reason="the extra 'web' is not installed")
 
-from aiohttp import ClientSession, CookieJar, WSMsgType, web
+from aiohttp import ClientConnectorError, ClientSession, CookieJar, WSMsgType, web
 
 from agentkit.cli.trace_web import make_server
+from tests.cli.conftest import start
 from tests.trace.demo import demo_run, write_run
 
 TOKEN = "a-token"
@@ -64,18 +66,37 @@ def test_nothing_is_shown_without_the_token(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_viewer_draws_the_run_in_the_browser(tmp_path: Path) -> None:
-    async def check() -> str:
-        async with served(write_run(demo_run(), tmp_path / "run.sqlite")) as (url, session):
-            await status(session, f"{url}/?token={TOKEN}")
-            async with session.ws_connect(f"{url}/ws?width=120&height=40") as socket:
+def test_the_command_serves_the_viewer_until_it_is_interrupted(tmp_path: Path) -> None:
+    write_run(demo_run(), tmp_path / "run.sqlite")
+
+    async def look(url: str) -> str:
+        address, _, query = url.partition("/?")
+        async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
+            async with session.get(f"{address}/?{query}") as answer:
+                assert answer.status == 200
+            async with session.ws_connect(f"{address}/ws?width=120&height=40") as socket:
                 await socket.send_str(json.dumps(["resize", {"width": 120, "height": 40}]))
                 drawn = ""
                 async for message in socket:
                     if message.type == WSMsgType.BINARY:
                         drawn += message.data.decode(errors="replace")
                     if "fetch_weather" in drawn:
-                        return drawn
+                        break
                 return drawn
 
-    assert "fetch_weather" in asyncio.run(asyncio.wait_for(check(), 60))
+    with start(["trace", str(tmp_path / "run.sqlite"), "--web"]) as process:
+        assert process.stdout is not None and process.stderr is not None
+        url = process.stdout.readline().decode().strip()
+        assert b"Ctrl-C" in process.stderr.readline()
+        assert "fetch_weather" in asyncio.run(asyncio.wait_for(_patiently(look, url), 60))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+
+
+async def _patiently(look: Callable[[str], Awaitable[str]], url: str) -> str:
+    """Asks again while the server is still starting."""
+    while True:
+        try:
+            return await look(url)
+        except ClientConnectorError:
+            await asyncio.sleep(0.1)

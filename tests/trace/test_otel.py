@@ -48,7 +48,7 @@ def test_a_run_gives_spans_with_the_names_of_the_conventions() -> None:
     import asyncio
 
     asyncio.run(main())
-    spans = exporter.get_finished_spans()
+    spans: list[Any] = [*exporter.get_finished_spans()]
     (run,), (mine,) = named(spans, "invoke_agent agentkit"), named(spans, "mine")
     (call,), chats = named(spans, "execute_tool divide"), [s for s in spans if s.name.startswith("chat ")]
     assert run.parent.span_id == mine.context.span_id

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterator
 
-from agentkit import __version__
 from agentkit.messages import JsonObject
 from agentkit.trace.clock import Clock
 from agentkit.trace.genai import (
@@ -33,9 +32,9 @@ def to_otlp_json(trace: Trace) -> str:
 
     Prompts, arguments and results are in it. The same run always has the same ids.
     """
-    resource = {"attributes": _attributes({"service.name": AGENT, "service.version": __version__})}
+    resource = {"attributes": _attributes({"service.name": AGENT})}
     scope = {
-        "scope": {"name": AGENT, "version": __version__},
+        "scope": {"name": AGENT},
         "schemaUrl": SCHEMA_URL,
         "spans": [*_Writer(trace).spans()],
     }
@@ -55,7 +54,7 @@ class _Writer:
     def spans(self) -> Iterator[JsonObject]:
         trace, seconds = self._trace, self._trace.seconds
         root = run_span(trace.start, trace.end, seconds, content=True)
-        moments = tuple(filter(None, map(moment, trace.spans)))
+        moments = tuple(m for m in map(moment, trace.spans) if m is not None)
         yield self._span(root, "", moments)
         tools = {str(t.get("name")): str(t.get("description", "")) for t in trace.start.tools} if trace.start else {}
         for span in trace.spans:

@@ -9,6 +9,8 @@ from typing import Any
 from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from agentkit.messages import JsonValue, is_array, is_object
+
 _IDS = ("traceId", "spanId", "parentSpanId")
 
 
@@ -20,12 +22,12 @@ def parse(text: str) -> ExportTraceServiceRequest:
     return ParseDict(_with_base64_ids(json.loads(text)), ExportTraceServiceRequest())
 
 
-def _with_base64_ids(value: Any) -> Any:
-    if isinstance(value, list):
+def _with_base64_ids(value: JsonValue) -> Any:
+    if is_array(value):
         return [_with_base64_ids(v) for v in value]
-    if isinstance(value, dict):
+    if is_object(value):
         return {
-            k: base64.b64encode(bytes.fromhex(v)).decode() if k in _IDS else _with_base64_ids(v)
+            k: base64.b64encode(bytes.fromhex(str(v))).decode() if k in _IDS else _with_base64_ids(v)
             for k, v in value.items()
         }
     return value

@@ -69,7 +69,7 @@ def test_nothing_on_a_page_is_loaded_from_anywhere() -> None:
     for tag, attributes in _Tags(page).found:
         assert tag not in ("link", "img", "iframe", "object", "base", "form")
         assert not {"src", "href", "srcset", "style", "onclick", "onerror", "onload"} & set(attributes)
-    policy = next(a["content"] or "" for t, a in _Tags(page).found if a.get("http-equiv") == "Content-Security-Policy")
+    policy = next(a["content"] or "" for _, a in _Tags(page).found if a.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none'; ")
     assert "unsafe" not in policy
 
