@@ -6,52 +6,44 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from agentkit.approval import Approve, permitted
 from agentkit.calls import Assume
-from agentkit.errors import Diverged, RunChanged, UsageError
+from agentkit.errors import Diverged, RunChanged
 from agentkit.events import Event
+from agentkit.forking import fork_run
 from agentkit.journal import Journal, SqliteJournal
 from agentkit.journal.sqlite import Durability
 from agentkit.limits import Limits
 from agentkit.message_json import message_from_json
-from agentkit.messages import JsonObject, JsonValue, Message
+from agentkit.messages import JsonObject, Message
 from agentkit.model_backend.base import Model, Sampling
+from agentkit.output_type import output_type
 from agentkit.paths import runs_folder
-from agentkit.planners.auto import AutoPlanner
-from agentkit.planners.base import Planner
-from agentkit.planners.given import GivenPlanner
-from agentkit.planners.graph import GraphPlanner
-from agentkit.planners.loop import LoopPlanner
-from agentkit.planners.plan import Plan, Step
+from agentkit.planner_choice import PlannerChoice, check_planner, given_plan, make_planner
 from agentkit.policy import Policy
 from agentkit.record import Record
 from agentkit.recorded import check_resumable, whole_events
 from agentkit.replaying import RecordedModel, Replayed, repeat
 from agentkit.result import Result
+from agentkit.reuse import Reuse
 from agentkit.rounds import Rounds
 from agentkit.run import Run
 from agentkit.run_spec import RunSpec, check_unchanged, new_run_id
 from agentkit.tools.access import Access, SandboxMode
 from agentkit.tools.loading import load_tools
 from agentkit.tools.registry import ToolRegistry
-from agentkit.tools.schema import compact
 from agentkit.tools.secret import Secrets
+from agentkit.waiting import wait_for
 
 if TYPE_CHECKING:
     from agentkit.tools.tool import Tool
     from agentkit.tools.toolsets import BaseToolset
 
 __all__ = ["Agent", "PlannerChoice", "Rounds"]
-
-PlannerChoice: TypeAlias = "Literal['auto', 'graph', 'loop'] | Sequence[Step] | Callable[[], Planner]"
-"""``graph``: the model writes a plan of calls, which run side by side. ``loop``: it decides turn by turn. ``auto``:
-it chooses. A sequence of steps is run as it is. A function makes a planner of your own, one for each run."""
-
-_PLANNERS: dict[str, Callable[[], Planner]] = {"auto": AutoPlanner, "graph": GraphPlanner, "loop": LoopPlanner}
 
 ToolSource: TypeAlias = "Tool | Callable[..., Any] | BaseToolset | str"
 
@@ -123,7 +115,7 @@ class Agent:
         """
         self._model = model
         self._planner: PlannerChoice = planner
-        self._output, self._convert = _output_type(output)
+        self._output, self._convert = output_type(output)
         self._policy = policy or Policy()
         self._approve = approve
         self._tools = permitted(self._policy, ToolRegistry([t for source in tools for t in load_tools(source)]))
@@ -136,24 +128,26 @@ class Agent:
         self._recording = record
         self._durability: Durability = durability
         self._source = source or {}
-        _check_planner(planner)
+        check_planner(planner)
 
-    def run_sync(self, task: str, *, history: Sequence[Message] = ()) -> Result:
+    def run_sync(self, task: str, *, history: Sequence[Message] = (), reuse: Reuse | None = None) -> Result:
         """Runs a task and waits for it; see `run`. Not for use where an event loop is running."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return asyncio.run(self.run(task, history=history))
-        raise UsageError("run_sync can't be used where an event loop is running; use 'await agent.run(...)' there")
+        return wait_for(self.run(task, history=history, reuse=reuse), "run")
 
     async def run(
-        self, task: str, *, history: Sequence[Message] = (), on_event: Callable[[Event], None] | None = None
+        self,
+        task: str,
+        *,
+        history: Sequence[Message] = (),
+        reuse: Reuse | None = None,
+        on_event: Callable[[Event], None] | None = None,
     ) -> Result:
         """Runs a task.
 
         Args:
             task: What is to be done.
             history: Earlier messages (`Result.messages`), to go on with a conversation.
+            reuse: Results of an earlier run, which stand for the same calls of this one.
             on_event: Called with each event as it happens, on the event loop's thread.
 
         Returns:
@@ -162,7 +156,7 @@ class Agent:
         Raises:
             agentkit.errors.UsageError: The model can't be had, or a plan does not fit.
         """
-        async with self.iter(task, history=history, on_event=on_event) as rounds:
+        async with self.iter(task, history=history, reuse=reuse, on_event=on_event) as rounds:
             async for _ in rounds:
                 pass
             await rounds.close()  # before the result is given, because it may say that it could not be recorded
@@ -183,7 +177,12 @@ class Agent:
 
     @asynccontextmanager
     async def iter(
-        self, task: str, *, history: Sequence[Message] = (), on_event: Callable[[Event], None] | None = None
+        self,
+        task: str,
+        *,
+        history: Sequence[Message] = (),
+        reuse: Reuse | None = None,
+        on_event: Callable[[Event], None] | None = None,
     ) -> AsyncGenerator[Rounds]:
         """Runs a task step by step: each round is a model turn and the steps that it asked for.
 
@@ -194,11 +193,17 @@ class Agent:
                     print(results)
             print(rounds.result.output)
         """
-        spec = self._spec(new_run_id(), task, history, model=await self._open_model())
+        spec = self._spec(new_run_id(), task, history, model=await self._open_model(), reuse=reuse)
         path = runs_folder() / f"{spec.run_id}.sqlite"
         journal = SqliteJournal(path, durability=self._durability) if self._recording else None
         async with self._begin(spec, Record(), journal, on_event) as rounds:
             yield rounds
+
+    def resume_sync(
+        self, run: str | Path | None = None, *, assume: Assume | None = None, force: bool = False
+    ) -> Result:
+        """Goes on with a run and waits for it; see `resume`. Not for use where an event loop is running."""
+        return wait_for(self.resume(run, assume=assume, force=force), "resume")
 
     async def resume(
         self,
@@ -239,22 +244,60 @@ class Agent:
             history = [message_from_json(m) for m in record.start.history]
             check_resumable(record)
             model = await self._open_model()
-            spec = self._spec(record.start.run_id, record.start.task, history, model=model, assume=assume)
+            reuse = Reuse.from_json(record.start.reuse)
+            spec = self._spec(record.start.run_id, record.start.task, history, model=model, assume=assume, reuse=reuse)
             if not force:
                 check_unchanged(record.start, spec.started())
             if record.end is not None and record.end.stop_reason == "tool_error":  # nothing else is left to do
                 record.forget_failures({tool.name: tool.effect for tool in self._tools})
-            if on_event is not None:
-                for event in record.events:
-                    on_event(event)
         except BaseException:
             journal.close()
             raise
-        async with self._begin(spec, record, journal, on_event) as rounds:
-            async for _ in rounds:
-                pass
-            await rounds.close()  # before the result is given, because it may say that it could not be recorded
-            return rounds.result
+        return await self._go_on(spec, record, journal, on_event)
+
+    async def fork(
+        self,
+        run: str | Path | None,
+        step: str,
+        *,
+        args: JsonObject | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> Result:
+        """Starts a new run that takes over what an earlier one did before a step, and goes on from there.
+
+        The step and those that need it are made again, also where they change something. What the model decided after
+        it had seen their results is decided again. If the agent's model is another one than that of the run, it decides
+        on the step itself too, unless `args` are given; results that it can't take over stand for the same calls.
+
+        Args:
+            run: The run's id, the beginning of one, or the path of its file; the latest run when ``None``.
+            step: The step from which the new run goes its own way.
+            args: New arguments of the step, references written as in a task file.
+            on_event: Called with each event as it happens, after those that are taken over.
+
+        Returns:
+            How the new run ended.
+
+        Raises:
+            agentkit.errors.RunChanged: The agent is not that of the run; the message has the differences.
+            agentkit.errors.UsageError: There is no such run or step, or this can't be forked.
+            agentkit.errors.JournalError: The run's file is damaged.
+        """
+        from agentkit.trace.runs import find_run
+
+        path = find_run(run)
+        events = whole_events(path)
+        start = Record(events).start
+        assert start is not None
+        history = [message_from_json(m) for m in start.history]
+        spec = self._spec(new_run_id(), start.task, history, model=await self._open_model())
+        spec, taken = fork_run(spec, path, events, step, args=args)
+        journal = None
+        if self._recording:
+            journal = SqliteJournal(runs_folder() / f"{spec.run_id}.sqlite", durability=self._durability)
+            for event in taken:
+                journal.append(event)
+        return await self._go_on(spec, Record(taken), journal, on_event)
 
     async def replay(self, run: str | Path | None = None) -> Replayed:
         """Repeats a recorded run without a model and without a call, to see whether all of it is as recorded.
@@ -279,6 +322,23 @@ class Agent:
         except RunChanged as error:
             raise Diverged(str(error)) from None
         return await repeat(spec, events)
+
+    async def _go_on(
+        self, spec: RunSpec, record: Record, journal: Journal | None, on_event: Callable[[Event], None] | None
+    ) -> Result:
+        try:
+            if on_event is not None:
+                for event in record.events:
+                    on_event(event)
+        except BaseException:
+            if journal is not None:
+                journal.close()
+            raise
+        async with self._begin(spec, record, journal, on_event) as rounds:
+            async for _ in rounds:
+                pass
+            await rounds.close()  # before the result is given, because it may say that it could not be recorded
+            return rounds.result
 
     @asynccontextmanager
     async def _begin(
@@ -313,8 +373,9 @@ class Agent:
         *,
         model: Model | None,
         assume: Assume | None = None,
+        reuse: Reuse | None = None,
     ) -> RunSpec:
-        planner, name = _make_planner(self._planner)
+        planner, name = make_planner(self._planner)
         return RunSpec(
             run_id=run_id,
             task=self._access.secrets.text(task),
@@ -330,47 +391,11 @@ class Agent:
             convert=self._convert,
             thinking=self._thinking,
             sampling=self._sampling,
-            plan=_given_plan(self._planner),
+            plan=given_plan(self._planner),
             policy=self._policy,
             approve=self._approve,
             source=self._source,
             access=self._access,
             assume=assume,
+            reuse=reuse,
         )
-
-
-def _check_planner(planner: PlannerChoice) -> None:
-    if isinstance(planner, str) and planner not in _PLANNERS:
-        names = ", ".join(map(repr, _PLANNERS))
-        raise UsageError(f"planner {planner!r} is unknown; expected one of {names}, a list of steps or a function")
-    if not isinstance(planner, str) and not callable(planner):
-        GivenPlanner(planner)
-
-
-def _make_planner(planner: PlannerChoice) -> tuple[Planner, str]:
-    if isinstance(planner, str):
-        return _PLANNERS[planner](), planner
-    if callable(planner):
-        made = planner()
-        return made, type(made).__name__
-    return GivenPlanner(planner), "given"
-
-
-def _given_plan(planner: PlannerChoice) -> list[JsonObject]:
-    """Returns the steps of a given plan, as a task file has them; none for a planner that makes its own."""
-    if isinstance(planner, str) or callable(planner):
-        return []
-    plan = Plan()
-    for step in planner:
-        plan.add(step)
-    return plan.to_list()
-
-
-def _output_type(
-    output: type[BaseModel] | JsonObject | None,
-) -> tuple[JsonObject | None, Callable[[JsonValue], Any] | None]:
-    """Returns the schema of the answer, and what converts it."""
-    if output is None or isinstance(output, dict):
-        return output, None
-    adapter = TypeAdapter(output)
-    return compact(adapter.json_schema(), closed=True), adapter.validate_python

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import TracebackException
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agentkit.errors import PlanError, RecordEnds, ToolSignal, ToolTimeout
-from agentkit.events import DoubtSettled, Event, InDoubt, ItemStarted, StepProgress, StepStarted, Warned
+from agentkit.events import DoubtSettled, Event, InDoubt, ItemStarted, StepProgress, StepReused, StepStarted, Warned
 from agentkit.gate import Allowed, Denied, Gate, Waits
 from agentkit.kill_points import kill_point
 from agentkit.messages import JsonObject, JsonValue
@@ -27,6 +27,9 @@ from agentkit.tools.context import ToolContext
 from agentkit.tools.reconcile import Done
 from agentkit.tools.registry import ToolRegistry
 from agentkit.tools.tool import Tool
+
+if TYPE_CHECKING:
+    from agentkit.reuse import Reuse
 
 __all__ = ["Assume", "Caller", "Outcome", "resolve_refs"]
 
@@ -65,6 +68,7 @@ class Caller:
         record: What was done before.
         access: What the run lets its tools get at; its secrets are taken out of what tools say.
         assume: What a person says of calls that are in doubt.
+        reuse: Results of an earlier run that may stand for calls.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class Caller:
         record: Record,
         access: Access,
         assume: Assume | None = None,
+        reuse: Reuse | None = None,
     ) -> None:
         self._run_id = run_id
         self._tools = tools
@@ -89,6 +94,7 @@ class Caller:
         self._record = record
         self._access = access
         self._assume: Assume | None = assume
+        self._reuse = reuse
         self._state = SharedState(record.state, self._warn_of_state)
 
     def missing(self, name: str) -> str | None:
@@ -124,6 +130,8 @@ class Caller:
             return Outcome(ok=False, value=message, called=False)
         tool = self._tools.get(step.tool)
         attempt = self._record.attempts[step.id, item] + 1
+        if attempt == 1 and (known := self._known(tool, step, item, arguments)) is not None:
+            return known
         if attempt > 1 and tool.effect == "once":
             settled = await self._settle_doubt(tool, step, item, arguments)
             if settled is None:
@@ -136,6 +144,16 @@ class Caller:
         if isinstance(verdict, Denied):
             return Outcome(ok=False, value=verdict.message, called=False)
         return await self._make(tool, step, item, verdict, attempt)
+
+    def _known(self, tool: Tool, step: Step, item: int | None, arguments: JsonObject) -> Outcome | None:
+        """Returns the result that the same call had in an earlier run; ``None`` when the call has to be made."""
+        if self._reuse is None:
+            return None
+        known = self._reuse.find(tool, arguments, state=self._state.known, workspace=self._workspace)
+        if known is not None:
+            self._state.take(known.state)
+            self._emit(StepReused(id=step.id, tool=step.tool, args=arguments, run=self._reuse.run_id, item=item))
+        return known
 
     async def _make(self, tool: Tool, step: Step, item: int | None, allowed: Allowed, attempt: int) -> Outcome:
         arguments = allowed.arguments

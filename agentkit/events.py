@@ -7,9 +7,10 @@ them and of nothing else. Field values are JSON or become JSON without loss.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal
 
 from agentkit.messages import JsonObject, JsonValue
+from agentkit.stop_reason import StopReason
 
 __all__ = [
     "ApprovalDecided",
@@ -29,6 +30,7 @@ __all__ = [
     "StepAdded",
     "StepFinished",
     "StepProgress",
+    "StepReused",
     "StepStarted",
     "StopReason",
     "TurnFinished",
@@ -36,38 +38,6 @@ __all__ = [
     "TurnStarted",
     "Warned",
 ]
-
-StopReason: TypeAlias = Literal[
-    "answer",
-    "call_limit",
-    "token_limit",
-    "turn_limit",
-    "time_limit",
-    "context_full",
-    "repeated_calls",
-    "no_answer",
-    "model_error",
-    "tool_error",
-    "approval",
-    "in_doubt",
-    "cancelled",
-    "journal_error",
-    "error",
-]
-"""Why a run ended or paused. Only ``answer`` means that it did what was asked.
-
-- ``answer``: the planner gave an answer.
-- ``call_limit``, ``token_limit``, ``turn_limit``, ``time_limit``: a limit of the run.
-- ``context_full``: the next prompt does not fit the model's context.
-- ``repeated_calls``: the model kept making a call that it had made already.
-- ``no_answer``: the model's turn was cut off or empty, or a given plan had no result.
-- ``model_error``: the backend failed.
-- ``tool_error``: a step of a given plan failed.
-- ``approval``, ``in_doubt``: it waits for a person: to allow a call, or to say whether one was made before a crash.
-- ``cancelled``: the caller or Ctrl-C ended it.
-- ``journal_error``: the run's file can't be written; what is in it can be gone on from.
-- ``error``: an error that nobody expected; it is raised again after it was recorded.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +76,10 @@ class RunStarted(Event):
     source: JsonObject = field(default_factory=dict[str, Any])
     """What the run was started from, such as the task file and its inputs, so that the command line can go on with it;
     empty for a run that a program started."""
+    reuse: JsonObject = field(default_factory=dict[str, Any])
+    """The earlier run whose results may stand for calls of this one: `agentkit.reuse.Reuse` as JSON."""
+    fork: JsonObject = field(default_factory=dict[str, Any])
+    """For a run that was forked: the ``run`` and the ``step`` at which it was, and new ``args`` by step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,6 +252,20 @@ class StepFinished(Event):
     """Where the result came from."""
     sandbox: str = ""
     """How the tool was kept apart; empty when it ran in this process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepReused(Event):
+    """A call is not made, because the same call has a result in an earlier run; that is what follows."""
+
+    kind: ClassVar[str] = "step_reused"
+    id: str
+    """The step."""
+    tool: str
+    args: JsonObject
+    run: str
+    """The earlier run's id."""
+    item: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

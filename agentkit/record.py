@@ -38,6 +38,7 @@ from agentkit.events import (
 from agentkit.message_json import piece_from_json
 from agentkit.messages import Assistant, JsonObject, JsonValue, Usage
 from agentkit.model_backend.base import Turn
+from agentkit.planners.plan import Step, parse_refs
 
 __all__ = ["Call", "Record"]
 
@@ -170,6 +171,11 @@ class Record:
             usage=Usage(**{k: v for k, v in event.usage.items() if k in known}),
             notes=tuple(event.notes),
         )
+
+    def edited(self, step: Step) -> Step:
+        """Returns a step as it is to be run: with other arguments where the run was forked for them."""
+        args = self.start.fork.get("args", {}).get(step.id) if self.start is not None else None
+        return step if args is None else replace(step, args=parse_refs(args))
 
     def parts(self, turn: int) -> Sequence[JsonValue]:
         """Returns the parts of a turn's answer that were told of."""

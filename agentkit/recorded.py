@@ -1,4 +1,4 @@
-"""Recorded runs, read so that they can be gone on withor repeated."""
+"""Recorded runs, read so that they can be gone on with or repeated."""
 
 from __future__ import annotations
 

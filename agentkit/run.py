@@ -121,6 +121,7 @@ class Run:
             record=record,
             access=spec.access,
             assume=spec.assume,
+            reuse=spec.reuse,
         )
         self._executor = Executor(
             caller=caller,
@@ -285,6 +286,7 @@ class Run:
         return None
 
     def _add(self, step: Step) -> None:
+        step = self._record.edited(step)
         pure = step.tool in self._tools and self._tools.get(step.tool).effect == "pure"
         earlier = self._guard.admit(step, pure=pure, results=self.results)
         self.emit(

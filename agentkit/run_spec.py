@@ -21,11 +21,12 @@ from agentkit.messages import JsonObject, JsonValue, Message
 from agentkit.model_backend.base import Model, ModelInfo, Sampling
 from agentkit.planners.base import Planner
 from agentkit.policy import Policy
+from agentkit.reuse import Reuse
 from agentkit.tools.access import Access
 from agentkit.tools.code import code_digest
 from agentkit.tools.registry import ToolRegistry
 
-__all__ = ["RunSpec", "check_unchanged", "new_run_id"]
+__all__ = ["RunSpec", "check_unchanged", "model_words", "new_run_id"]
 
 _SAME = ("task", "instructions", "history", "planner", "plan", "output", "tools", "model")
 """What may not change while a run goes on. Limits and the policy may, and the code of tools."""
@@ -65,6 +66,10 @@ class RunSpec:
     """What tools may get at besides the workspace."""
     assume: Assume | None = None
     """What a person says of calls that are in doubt."""
+    reuse: Reuse | None = None
+    """Results of an earlier run that may stand for calls."""
+    fork: JsonObject = field(default_factory=dict[str, Any])
+    """What the run was forked from; see `agentkit.events.RunStarted`."""
 
     @property
     def model_info(self) -> ModelInfo:
@@ -98,6 +103,8 @@ class RunSpec:
             plan=list(self.plan),
             policy=self.policy.to_json(),
             source=self.source,
+            reuse=self.reuse.to_json() if self.reuse else {},
+            fork=self.fork,
         )
 
 
@@ -126,8 +133,13 @@ def check_unchanged(recorded: RunStarted, now: RunStarted) -> None:
         )
 
 
+def model_words(event: RunStarted) -> str:
+    """Returns what tells the model of a run from others."""
+    return str(event.model.get("digest") or event.model.get("name"))
+
+
 def _words(event: RunStarted) -> list[str]:
     values = {key: getattr(event, key) for key in _SAME}
     values["tools"] = {t["name"]: {k: v for k, v in t.items() if k not in _MAY_CHANGE} for t in event.tools}
-    values["model"] = event.model.get("digest") or event.model.get("name")
+    values["model"] = model_words(event)
     return json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False).splitlines()

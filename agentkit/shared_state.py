@@ -58,6 +58,21 @@ class SharedState:
         self._warn = warn
         self._not_kept: set[str] = set()
 
+    @property
+    def known(self) -> JsonObject:
+        """The state as it was when the latest call ended, as far as it is JSON."""
+        return {key: json.loads(text) for key, text in self._kept.items()}
+
+    def take(self, changes: Mapping[str, Any]) -> None:
+        """Makes the changes of a call that is not made, because its result is known."""
+        for key, value in changes.items():
+            if value is None:
+                self._values.pop(key, None)
+                self._kept.pop(key, None)
+            else:
+                self._kept[key] = json.dumps(value)
+                self._values[key] = json.loads(self._kept[key])
+
     def view(self) -> StateView:
         """Returns the state for one call."""
         return StateView(self._values)

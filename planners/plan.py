@@ -156,6 +156,10 @@ class Plan:
     def __len__(self) -> int:
         return len(self.graph)
 
+    def needing(self, step_id: StepId) -> set[StepId]:
+        """Returns the steps that need a step, directly or through others."""
+        return set(nx.descendants(self.graph, step_id))
+
     def to_networkx(self) -> nx.DiGraph[StepId]:
         """Returns a copy of the graph."""
         return self.graph.copy()

@@ -23,6 +23,7 @@ from agentkit.events import (
     RunStarted,
     StepFinished,
     StepProgress,
+    StepReused,
     StepStarted,
     TurnFinished,
     TurnStarted,
@@ -97,16 +98,23 @@ class Lines:
     def __init__(self) -> None:
         self._held: list[tuple[str, str]] = []
         """Text of a turn without calls: if it is the answer, it is printed as such and not here."""
+        self._reused = 0
 
     def of(self, event: Event) -> list[tuple[str, str]]:
         """Returns what the event says."""
         if isinstance(event, PieceDelta):
             return []
+        self._reused += isinstance(event, StepReused)
         before = [] if isinstance(event, RunFinished) and event.stop_reason == "answer" else self._held
         text = _prose(event, "text") if isinstance(event, TurnFinished) else []
         final = isinstance(event, TurnFinished) and not any("call" in p for p in event.pieces)
         self._held = text if final else []
-        return [*before, *_lines(event), *([] if final else text)]
+        end = [("note", f"{counted(self._reused, 'result')} reused")] if self._reused and _is_end(event) else []
+        return [*before, *end, *_lines(event), *([] if final else text)]
+
+
+def _is_end(event: Event) -> bool:
+    return isinstance(event, RunFinished | RunPaused)
 
 
 def _lines(event: Event) -> list[tuple[str, str]]:
@@ -122,6 +130,10 @@ def _lines(event: Event) -> list[tuple[str, str]]:
             again = f"  (attempt {event.attempt})" if event.attempt > 1 else ""
             many = "" if event.items is None else f"  ({counted(event.items, 'item')})"
             return [("call", f"  {one_line(event.id, 40)} {call_text(event.tool, event.args, _SHORT)}{many}{again}")]
+        case StepReused():
+            place = "" if event.item is None else f"[{event.item}]"
+            call = call_text(event.tool, event.args, _SHORT)
+            return [("note", f"  {one_line(event.id, 40)}{place} {call} as in run {event.run}")]
         case StepProgress():
             place = "" if event.item is None else f"[{event.item}]"
             return [("note", f"  {one_line(event.id, 40)}{place}: {_short(event.message)}")]
@@ -131,6 +143,16 @@ def _lines(event: Event) -> list[tuple[str, str]]:
             kind = "ok" if event.ok else "failed"
             took = f" in {event.seconds:.2f} s" if event.seconds else ""  # 0 when it was not called
             return [(kind, f"  {one_line(event.id, 40)} {kind}{took}: {_short(event.value)}")]
+        case RunResumed():
+            return [("head", "going on with the run")]
+        case RunFinished() | RunPaused():
+            return [_end(event)]
+        case _:
+            return _remark(event)
+
+
+def _remark(event: Event) -> list[tuple[str, str]]:
+    match event:
         case PlannerChosen():
             return [("note", one_line(f"  planner {event.planner}: {event.reason}", _SHORT * 2))]
         case PlanChanged():
@@ -139,10 +161,6 @@ def _lines(event: Event) -> list[tuple[str, str]]:
             return [("warning", f"  warning: {one_line(event.message, _SHORT * 2)}")]
         case InDoubt() | DoubtSettled() | ApprovalRequested() | ApprovalDecided():
             return [_waiting(event)]
-        case RunResumed():
-            return [("head", "going on with the run")]
-        case RunFinished() | RunPaused():
-            return [_end(event)]
         case _:
             return []
 

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("agentkit.cli.run", "Run a task file."),
     "resume": ("agentkit.cli.resume", "Go on with a run that was interrupted, the latest by default."),
     "replay": ("agentkit.cli.replay", "Repeat a run without a model, and find what is different."),
+    "fork": ("agentkit.cli.fork", "Start a new run from a step of an earlier one."),
     "plan": ("agentkit.cli.plan", "Show the plan of a task, and check it."),
     "chat": ("agentkit.cli.chat", "Talk with a model that can call tools."),
     "approve": ("agentkit.cli.approve", "Allow or deny calls that a run waits for."),

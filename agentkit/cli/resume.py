@@ -80,11 +80,12 @@ def _read_assume(said: tuple[str, ...]) -> Assume | None:
     return found.get("", found or None)
 
 
-def agent_of(path: Path, *, approve: Approve | None = None) -> Agent:
+def agent_of(path: Path, *, model: str | None = None, approve: Approve | None = None) -> Agent:
     """Returns the agent that a run was started with, from its task file.
 
     Args:
         path: The run's file.
+        model: Used instead of the model that the run was started with.
         approve: Asks a person about a call; ``None`` when nobody is there.
 
     Raises:
@@ -101,6 +102,7 @@ def agent_of(path: Path, *, approve: Approve | None = None) -> Agent:
             f"run {path.stem!r} was started by a program and not by a task file; go on with it there: "
             f"Agent(...).resume({path.stem!r})"
         )
+    source = source if model is None else {**source, "model": model}
     with contextlib.redirect_stdout(sys.stderr):  # what a tool's module prints must not end up in the answer
         task = read_task(Path(source["task_file"]), source["inputs"])
         if source["planner"] is not None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agentkit.agent import Agent
     from agentkit.approval import Approve
     from agentkit.messages import JsonObject
+    from agentkit.reuse import Reuse
     from agentkit.task import Task
     from agentkit.task_steps import PlannerName
 
@@ -28,6 +29,8 @@ __all__ = ["build_agent", "parse_inputs", "run"]
 @click.option("--model", metavar="MODEL", help="Catalog id, path to a .gguf, or URL; instead of the file's.")
 @click.option("--planner", type=click.Choice(["auto", "graph", "loop"]), help="Instead of the file's planner.")
 @click.option("--seed", type=int, help="Make the model's choices repeatable.")
+@click.option("--reuse", metavar="RUN", help="Make only those calls again that are not as they were in this run.")
+@click.option("--reuse-all", is_flag=True, help="With --reuse: do not repeat keyed and once calls either.")
 @click.option("--trace", "viewer", is_flag=True, help="Open the viewer (see 'agentkit trace') while the run goes on.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the answer.")
 def run(
@@ -37,12 +40,19 @@ def run(
     planner: PlannerName | None,
     seed: int | None,
     viewer: bool,
+    reuse: str | None,
+    reuse_all: bool,
     as_json: bool,
 ) -> int:
     """Run a task file: progress goes to stderr, the answer to stdout.
 
     File tools work in the folder of the task file. A plan is a task file too (see 'agentkit plan').
+
+    With --reuse, as with make, a pure or idempotent call is not made again when its tool's code, its arguments and the
+    files that these name are as they were in an earlier run: its result is taken from there.
     """
+    if reuse_all and reuse is None:
+        raise click.UsageError("--reuse-all needs --reuse RUN")
     from agentkit.cli.follow import Follower, choose_display, follow_to_the_end
     from agentkit.cli.trace import has_screen
     from agentkit.task import read_task
@@ -57,10 +67,19 @@ def run(
         options: JsonObject = {"inputs": parse_inputs(given), "model": model, "planner": planner, "seed": seed}
         source = {"task_file": str(task_file.resolve())} | options
         agent = build_agent(task, model=model, seed=seed, source=source, approve=None if viewer else follower.approve)
+    known = None if reuse is None else _results_of(reuse, effects=reuse_all)
     try:
-        return follow_to_the_end(follower, lambda take: agent.run(task.task, on_event=take), as_json=as_json)
+        return follow_to_the_end(
+            follower, lambda take: agent.run(task.task, reuse=known, on_event=take), as_json=as_json
+        )
     except SchemaError as error:  # what a model's grammars can't enforce is found out when they are made
         raise task.error_from(error) from None
+
+
+def _results_of(run: str, *, effects: bool) -> Reuse:
+    from agentkit.reuse import Reuse
+
+    return Reuse.of(run, effects=effects)
 
 
 def build_agent(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agentkit.errors import RunOwned
 
-__all__ = ["RunLock"]
+__all__ = ["RunLock", "is_held"]
 
 
 class RunLock:
@@ -62,3 +62,29 @@ class RunLock:
             self._path.unlink(missing_ok=True)  # while it is held, so that nobody holds a file that is gone
             os.close(self._fd)
             self._fd = -1
+
+
+def is_held(run: Path) -> bool:
+    """Returns whether a process holds a run.
+
+    Only where the process that the lock file names is alive is the lock itself tried: who is just about to take it
+    must not be kept from it by someone who looks.
+
+    Args:
+        run: The run's file.
+    """
+    try:
+        fd = os.open(run.with_suffix(".lock"), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        os.kill(int(os.pread(fd, 32, 0)), 0)
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # the second: it is another user's
+        return True
+    except (OSError, ValueError, OverflowError):
+        return False
+    else:
+        return False
+    finally:
+        os.close(fd)

@@ -14,7 +14,7 @@ from agentkit.events import Event
 from agentkit.journal.tables import BLOB, FORMAT, filled
 from agentkit.messages import JsonValue
 
-__all__ = ["read_blob", "read_events"]
+__all__ = ["opened", "read_blob", "read_events"]
 
 _BLOB = json.dumps(BLOB).encode()
 
@@ -36,7 +36,7 @@ def read_events(path: Path, *, whole: bool = True, after: int = 0) -> tuple[list
     events: list[Event] = []
     problems: list[str] = []
     try:
-        with _reading(path) as db:
+        with opened(path) as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()
             if version > FORMAT:
                 problems.append(f"the file's format is {version}, this version of agentkit knows {FORMAT}")
@@ -65,7 +65,7 @@ def read_blob(path: Path, digest: str) -> JsonValue:
         agentkit.errors.JournalError: It is not there.
     """
     try:
-        with _reading(path) as db:
+        with opened(path) as db:
             value: JsonValue = json.loads(_finder(db)(digest))
     except (sqlite3.Error, KeyError, ValueError) as e:
         raise JournalError(f"{str(path)!r} has no value {digest!r}: {e}") from e
@@ -73,13 +73,18 @@ def read_blob(path: Path, digest: str) -> JsonValue:
 
 
 @contextmanager
-def _reading(path: Path) -> Generator[sqlite3.Connection]:
+def opened(path: Path) -> Generator[sqlite3.Connection]:
+    """Opens a run's file to be read; text comes as bytes, because damaged text must not end the reading.
+
+    Raises:
+        agentkit.errors.JournalError: There is no such file.
+    """
     if not path.is_file():
         raise JournalError(f"there is no run file {str(path)!r}; 'agentkit runs' lists the runs")
     # A run that nobody writes is one file and stays one: SQLite would put its own beside it, and could not remove them
     how = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
     db = sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True)
-    db.text_factory = bytes  # damaged text must not end the reading
+    db.text_factory = bytes
     try:
         yield db
     finally:

@@ -182,6 +182,9 @@ def _step(branch: Tree, span: StepSpan, trace: Trace) -> None:
         node.add(_line("purpose", span.purpose, _VALUE, "dim"))
     if span.items is not None:
         _items(node, span)
+    if span.reused:
+        count = "" if span.items is None else f"{span.reused:,} of {span.items:,} "
+        node.add(_line("reused", f"{count}from run {span.reused_from}", _VALUE, "dim"))
     for wait in span.waits:
         node.add(_wait(wait))
     if span.progress:

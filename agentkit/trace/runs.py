@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sqlite3
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 from agentkit.errors import JournalError, UsageError
-from agentkit.journal import read_events
+from agentkit.journal import RunLock
+from agentkit.journal.lock import is_held
+from agentkit.journal.reading import opened, read_blob
+from agentkit.journal.tables import BLOB, filled
+from agentkit.messages import JsonObject, JsonValue, is_object
 from agentkit.paths import runs_folder
+from agentkit.trace.spans import usage_from_json
 from agentkit.trace.text import shorten
-from agentkit.trace.trace import Trace
 
-__all__ = ["RunSummary", "find_run", "run_files", "summarize"]
+__all__ = ["RunSummary", "find_run", "remove_run", "run_files", "summarize"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,17 +27,24 @@ class RunSummary:
     """What a list of runs says about one."""
 
     id: str
-    started: str
+    started: str = ""
     """UTC time in ISO 8601; empty when it is not recorded."""
-    state: str
-    """The stop reason, ``unfinished``, or ``unreadable``."""
-    task: str
-    model: str
+    state: str = "unreadable"
+    """The stop reason, ``running``, ``interrupted``, or ``unreadable``."""
+    task: str = ""
+    model: str = ""
     """Empty for a given plan, which needs none."""
-    steps: int
+    steps: int = 0
     """Steps that are done."""
-    tokens: int
+    tokens: int = 0
     """Prompt and output tokens."""
+    seconds: float = 0.0
+    """How long it went on."""
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether something may still come of the run: it goes on, waits for a person, or was interrupted."""
+        return self.state in ("running", "approval", "in_doubt", "interrupted")
 
 
 def run_files() -> list[Path]:
@@ -78,18 +91,67 @@ def find_run(run: Path | str | None = None) -> Path:
 
 
 def summarize(path: Path) -> RunSummary:
-    """Returns a line about a run file; it never fails, a damaged file is ``unreadable``."""
+    """Returns a line about a run file; it never fails, a damaged file is ``unreadable``.
+
+    Only what the line needs is read, so that a folder with thousands of runs is listed at once.
+    """
     try:
-        trace = Trace(*read_events(path))
-    except JournalError:
-        return RunSummary(id=path.stem, started="", state="unreadable", task="", model="", steps=0, tokens=0)
-    start = trace.start
+        with opened(path) as db:
+            return _summarize(path, db)
+    except (JournalError, sqlite3.Error, LookupError, ValueError, TypeError, AttributeError):
+        return RunSummary(id=path.stem)
+
+
+def _summarize(path: Path, db: sqlite3.Connection) -> RunSummary:
+    start = _json(db, "kind = 'run_started' ORDER BY seq LIMIT 1")
+    end = _json(db, "kind IN ('run_finished', 'run_paused', 'run_resumed') ORDER BY seq DESC LIMIT 1")
+    state = end.get("stop_reason") or ("running" if is_held(path) else "interrupted")
+    usages = [end["usage"]] if "usage" in end else _usages(db)
+    (steps,) = db.execute("SELECT count(*) FROM events WHERE kind = 'step_finished'").fetchone()
+    (seconds,) = db.execute("SELECT max(at) FROM events").fetchone()
+    model = start.get("model", {}).get("name", "") if start.get("planner") != "given" else ""
+    task: JsonValue = start.get("task", "")
     return RunSummary(
         id=path.stem,
-        started=start.started if start else "",
-        state=trace.stop_reason or "unfinished",
-        task=start.task if start else "",
-        model=str(start.model.get("name", "")) if start and start.planner != "given" else "",
-        steps=sum(s.ok is not None for s in trace.steps),
-        tokens=trace.usage.tokens,
+        started=str(start.get("started", "")),
+        state=str(state),
+        task=str(read_blob(path, task[BLOB]) if is_object(task) else task),
+        model=str(model),
+        steps=steps,
+        tokens=sum(usage_from_json(u).tokens for u in usages),
+        seconds=float(seconds or 0.0),
     )
+
+
+def _json(db: sqlite3.Connection, where: str) -> JsonObject:
+    row = db.execute(f"SELECT data FROM events WHERE {where}").fetchone()
+    data: JsonObject = {} if row is None else json.loads(row[0])
+    return filled(data, None)
+
+
+def _usages(db: sqlite3.Connection) -> list[JsonObject]:
+    rows = db.execute("SELECT json_extract(data, '$.usage') FROM events WHERE kind = 'turn_finished'")
+    return [json.loads(usage) for (usage,) in rows]
+
+
+def remove_run(path: Path) -> int:
+    """Removes the file of a run and what belongs to it.
+
+    Returns:
+        How many bytes that frees.
+
+    Raises:
+        agentkit.errors.RunOwned: The run is going on.
+    """
+    lock = RunLock(path)
+    freed = 0
+    try:
+        for part in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            try:
+                freed += part.stat().st_size
+                part.unlink()
+            except FileNotFoundError:
+                continue
+    finally:
+        lock.release()
+    return freed

@@ -22,6 +22,7 @@ from agentkit.events import (
     StepAdded,
     StepFinished,
     StepProgress,
+    StepReused,
     StepStarted,
     TurnFinished,
     TurnPart,
@@ -151,6 +152,10 @@ class StepSpan:
     """Approvals that were asked for, and calls in doubt."""
     state_changes: JsonObject = field(default_factory=dict[str, Any])
     """What the call changed in the state that tools share."""
+    reused: int = 0
+    """How many results came from an earlier run instead of from a call: one, or one for each item."""
+    reused_from: str = ""
+    """The run that they came from."""
     progress: list[JsonValue] = field(default_factory=list[JsonValue])
     ok: bool | None = None
     """``None`` until there is a result."""
@@ -234,6 +239,11 @@ class SpanBuilder:
         match event:
             case TurnStarted() | PieceDelta() | TurnPart() | TurnFinished():
                 self._take_turn(event)
+            case StepReused():
+                step = self._step(event.id, event.tool, event.at)
+                step.reused, step.reused_from = step.reused + 1, event.run
+                if event.item is None:
+                    step.args, step.at = event.args, event.at
             case StepAdded() | StepStarted() | StepProgress() | StepFinished() | ItemStarted() | ItemFinished():
                 self._take_step(event)
             case ApprovalRequested() | ApprovalDecided() | InDoubt() | DoubtSettled():

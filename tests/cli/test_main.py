@@ -55,7 +55,7 @@ def test_the_help_of_a_command_starts_as_the_list_says(command: str, cli: Cli) -
     ("args", "part"),
     [
         (("rn",), "did you mean 'run'?"),
-        (("zzz",), "the commands are run, resume, replay, plan, chat"),
+        (("zzz",), "the commands are run, resume, replay, fork, plan"),
         (("--nosuch",), "--nosuch"),
         (("runs", "--limit", "0"), "--limit"),
         (("models", "--nosuch"), "Try 'agentkit models --help'."),

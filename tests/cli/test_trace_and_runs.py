@@ -31,11 +31,14 @@ def test_runs_are_listed_the_latest_first(cli: Cli, write_task: WriteTask) -> No
     listed = cli("runs")
     assert listed.code == 0
     head, *lines = listed.out.splitlines()
-    assert head.split() == ["run", "state", "steps", "tokens", "model", "task"]
-    assert [line.split() for line in lines] == [
-        [done[1], "tool_error", "1", "0", "Add", "up."],
-        [done[0], "answer", "1", "0", "Add", "up."],
+    assert head.split() == ["run", "state", "age", "steps", "tokens", "seconds", "model", "task"]
+    rows = [line.split() for line in lines]
+    assert [(r["id"], r["state"], r["steps"], r["tokens"], r["task"]) for r in cli("runs", "--json").json] == [
+        (done[1], "tool_error", 1, 0, "Add up."),
+        (done[0], "answer", 1, 0, "Add up."),
     ]
+    assert [row[0] for row in rows] == done[::-1]
+    assert "tool error" in lines[0]
     assert [r["id"] for r in cli("runs", "--json").json] == done[::-1]
     assert [r["id"] for r in cli("runs", "--limit", "1", "--json").json] == done[1:]
 
@@ -55,7 +58,7 @@ def test_a_listed_run_can_be_copied_at_any_width(width: str, cli: Cli, monkeypat
     assert "\x1b" not in shown
     assert max(map(len, shown.splitlines())) <= int(width)
     if width == "200":
-        assert "unfinished" in shown
+        assert "interrupted" in shown
         assert "starter" in shown
         assert "Count [red]all[/red] \\x1b[2J words." in shown
 
