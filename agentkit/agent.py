@@ -266,8 +266,7 @@ class Agent:
         """Starts a new run that takes over what an earlier one did before a step, and goes on from there.
 
         The step and those that need it are made again, also where they change something. What the model decided after
-        it had seen their results is decided again. If the agent's model is another one than that of the run, it decides
-        on the step itself too, unless `args` are given; results that it can't take over stand for the same calls.
+        it had seen their results is decided again; another model decides on the step too, unless `args` are given.
 
         Args:
             run: The run's id, the beginning of one, or the path of its file; the latest run when ``None``.

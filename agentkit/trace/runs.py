@@ -13,7 +13,7 @@ from agentkit.errors import JournalError, UsageError
 from agentkit.journal import RunLock
 from agentkit.journal.lock import is_held
 from agentkit.journal.reading import opened, read_blob
-from agentkit.journal.tables import BLOB, filled
+from agentkit.journal.tables import BLOB
 from agentkit.messages import JsonObject, JsonValue, is_object
 from agentkit.paths import runs_folder
 from agentkit.trace.spans import usage_from_json
@@ -126,7 +126,7 @@ def _summarize(path: Path, db: sqlite3.Connection) -> RunSummary:
 def _json(db: sqlite3.Connection, where: str) -> JsonObject:
     row = db.execute(f"SELECT data FROM events WHERE {where}").fetchone()
     data: JsonObject = {} if row is None else json.loads(row[0])
-    return filled(data, None)
+    return data
 
 
 def _usages(db: sqlite3.Connection) -> list[JsonObject]:

@@ -13,7 +13,7 @@ LEAVES = ("agentkit.errors", "agentkit.messages", "agentkit.paths")
 MAY_IMPORT = {
     "agentkit.errors": (),
     "agentkit.messages": (),
-    "agentkit.events": ("agentkit.messages",),
+    "agentkit.events": ("agentkit.messages", "agentkit.stop_reason"),
     "agentkit.paths": ("agentkit.errors",),
     "agentkit.tools": (*LEAVES, "agentkit.tools"),
     "agentkit.model_backend": (*LEAVES, "agentkit.model_backend"),
