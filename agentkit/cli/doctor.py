@@ -1,4 +1,4 @@
-"""``agentkit doctor``: examines a model file and says what to do about it."""
+"""``agentkit doctor``: examines a model file, or this machine, and says what to do about it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentkit.cli.doctor_machine import examine_machine
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import Console
 
@@ -24,28 +26,26 @@ _INDENT = 9
 _STYLES = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "bold red"}
 
 
-@click.command(short_help="Examine a model file and say what to do about it.")
-@click.argument("model")
+@click.command(short_help="Examine a model file, or this machine, and say what to do.")
+@click.argument("model", required=False)
 @click.option("--quick", is_flag=True, help="Leave the weights out: a few seconds, nothing is decoded.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def doctor(model: str, quick: bool, as_json: bool) -> int:
+def doctor(model: str | None, quick: bool, as_json: bool) -> int:
     """Examine a model file: is it sound, how does it write, what fits this machine, how fast is it.
 
     MODEL is a catalog id or the path of any GGUF file. Each finding is ok, a note, a warning or a problem;
     with a problem, runs will go wrong, and the exit code is 1. The file is opened in a process of its own,
     so that a damaged or hostile one does no harm.
-    """
-    from agentkit.errors import UsageError
-    from agentkit.model_backend.doctor import Finding, examine
-    from agentkit.model_backend.loading import find_file
 
-    if model.startswith(("http://", "https://")):
-        raise UsageError(f"{model}: doctor examines files; name a catalog id or the path of a GGUF file")
-    path, entry = find_file(model)
+    Without MODEL, it examines how well this machine keeps tools and commands apart from the rest.
+    """
+    from agentkit.model_backend.doctor import Finding
+
+    path, steps = ("", examine_machine()) if model is None else _examine_file(model, quick=quick)
     start = time.monotonic()
     findings: list[Finding] = []
     with _silence() if as_json else _display() as (found, stage):
-        for step in examine(path, entry, quick=quick):
+        for step in steps:
             if isinstance(step, Finding):
                 findings.append(step)
                 found(step)
@@ -54,13 +54,24 @@ def doctor(model: str, quick: bool, as_json: bool) -> int:
     seconds = time.monotonic() - start
     problems = sum(finding.level == "problem" for finding in findings)
     if as_json:
-        print(json.dumps(_to_json(model, str(path), findings, seconds), ensure_ascii=False))
+        print(json.dumps(_to_json(model, path, findings, seconds), ensure_ascii=False))
     else:
         _summarize(findings, seconds)
     return 1 if problems else 0
 
 
-def _to_json(model: str, path: str, findings: Sequence[Finding], seconds: float) -> dict[str, object]:
+def _examine_file(model: str, *, quick: bool) -> tuple[str, Iterator[Finding | str]]:
+    from agentkit.errors import UsageError
+    from agentkit.model_backend.doctor import examine
+    from agentkit.model_backend.loading import find_file
+
+    if model.startswith(("http://", "https://")):
+        raise UsageError(f"{model}: doctor examines files; name a catalog id or the path of a GGUF file")
+    path, entry = find_file(model)
+    return str(path), examine(path, entry, quick=quick)
+
+
+def _to_json(model: str | None, path: str, findings: Sequence[Finding], seconds: float) -> dict[str, object]:
     levels = [finding.level for finding in findings]
     return {
         "model": model,
