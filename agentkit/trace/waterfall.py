@@ -51,7 +51,7 @@ def _joined(cells: Sequence[tuple[str, Role | None]]) -> list[tuple[str, Role | 
 def axis(window: tuple[float, float], width: int) -> str:
     """Returns the scale above the bars: round times, each beginning at its cell."""
     first, last = window
-    if width < 8 or last <= first:
+    if width < 8 or last - first < 1e-6:  # less than clocks tell, and perhaps than these numbers can
         return " " * max(0, width)
     least = (last - first) * 9 / width
     unit = 10.0 ** math.floor(math.log10(least))

@@ -121,8 +121,8 @@ class TraceApp(RunApp):
     def action_search(self) -> None:
         """Opens the line for a search."""
         line = self.query_one("#search", Input)
-        self.screen.add_class("searching")
-        line.focus()
+        line.display = True
+        self.set_focus(line)
         self.hint(SEARCH_HINTS)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -140,9 +140,9 @@ class TraceApp(RunApp):
         self.table.update()
 
     def _close_search(self) -> None:
-        self.screen.remove_class("searching")
+        self.query_one("#search", Input).display = False
         self.hint(HINTS)
-        self.table.focus()
+        self.set_focus(self.table)
 
     def action_leave_search(self) -> None:
         """Ends the search."""

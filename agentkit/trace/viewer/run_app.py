@@ -63,7 +63,6 @@ class RunApp(App[None]):
     #hints { height: 1; padding: 0 1; color: $foreground 60%; }
     #hints.said { color: $text-warning; }
     #search { height: 1; border: none; padding: 0 1; background: $boost; display: none; }
-    .searching #search { display: block; }
     #top, #tabs, #hints { text-wrap: nowrap; text-overflow: ellipsis; }
     """
     ENABLE_COMMAND_PALETTE = False
