@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from agentkit.errors import Diverged, ModelError, RecordEnds
 from agentkit.events import Event, RunFinished, StepAdded, TurnFinished
@@ -62,6 +62,7 @@ async def repeat(spec: RunSpec, events: Sequence[Event]) -> Replayed:
         agentkit.errors.Diverged: Something is not as it was recorded; the message says what.
     """
     record = Record(events, strict=True)
+    spec = replace(spec, limits=replace(spec.limits, time=None))  # the time of the record is over
     run = Run(spec, record=record, sink=_nowhere, durable=_at_once)
     is_whole = isinstance(record.end, RunFinished) and record.end.stop_reason == "answer"
     try:

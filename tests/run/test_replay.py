@@ -123,6 +123,12 @@ def test_tools_and_tasks_that_are_not_what_they_were_are_found() -> None:
         replayed(Agent(ScriptedModel([]), changed), run_id)
 
 
+def test_a_run_that_took_longer_than_the_limit_is_repeated() -> None:
+    first = Agent(ScriptedModel(SCRIPT), TOOLS).run_sync("Buy it")
+    cut([replace(e, at=1_000.0) for e in first.events], first.run_id)
+    assert replayed(Agent(ScriptedModel([]), TOOLS), first.run_id).whole
+
+
 def test_a_run_that_is_not_there_is_misuse() -> None:
     with pytest.raises(UsageError, match="no runs"):
         replayed(Agent(None, TOOLS, planner=steps()), "none")
