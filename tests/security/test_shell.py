@@ -86,6 +86,16 @@ ESCAPES = {
 }
 
 
+IN_ITS_OWN_SYSTEM = {
+    "write it",
+    "write beside the workspace",
+    "write to a start file",
+    "make a folder outside",
+    "listen",
+}
+"""What bubblewrap lets a command do to things that are gone with it: its own folders, its own loopback."""
+
+
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("how", ESCAPES)
 def test_a_command_does_not_get_out(tmp_path: Path, how: str, level: Level, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,10 +103,13 @@ def test_a_command_does_not_get_out(tmp_path: Path, how: str, level: Level, monk
     workspace, outside = tmp_path / "workspace", tmp_path / "outside.txt"
     workspace.mkdir()
     outside.write_text("outside")
+    profile = Path("/etc/profile").read_bytes()
     names = f"OUTSIDE, PARENT, PORT = {str(outside)!r}, {os.getpid()}, 22\n"
     done = run(workspace, PYTHON, "-I", "-S", "-c", PROBE, names + ESCAPES[how], level=level)
-    assert b"REACHED" not in done.out
-    assert b"Error" in done.err, "it was refused, and not missing"
+    if level != "bwrap" or how not in IN_ITS_OWN_SYSTEM:
+        assert b"REACHED" not in done.out
+        assert b"Error" in done.err, "it was refused, and not missing"
+    assert Path("/etc/profile").read_bytes() == profile
     assert outside.read_text() == "outside"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["outside.txt", "workspace"]
 
