@@ -77,6 +77,8 @@ def test_nothing_on_a_page_is_loaded_from_anywhere() -> None:
 def test_what_tools_and_models_say_never_becomes_markup() -> None:
     plain, hostile = (_Tags(to_html(Trace(e))).found for e in (demo_run(), hostile_run()))
     assert [tag for tag, _ in hostile] == [tag for tag, _ in plain]
+    shown = json.dumps(page_data(to_html(Trace(hostile_run()))), ensure_ascii=False)
+    assert not {"\ud800", "\u202e"} & set(shown)
 
 
 def test_a_long_text_is_cut_with_a_note() -> None:
