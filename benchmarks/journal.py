@@ -70,9 +70,16 @@ def langgraph(count: int, folder: Path) -> float:
     graphs: Any = importlib.import_module("langgraph.graph")
     savers: Any = importlib.import_module("langgraph.checkpoint.sqlite")
     graph = graphs.StateGraph(State)
-    graph.add_node("act", lambda state: {"x": state["x"] + 1})
+
+    def act(state: State) -> State:
+        return {"x": state["x"] + 1}
+
+    def onward(state: State) -> str:
+        return str(graphs.END) if state["x"] >= count else "act"
+
+    graph.add_node("act", act)
     graph.add_edge(graphs.START, "act")
-    graph.add_conditional_edges("act", lambda state: graphs.END if state["x"] >= count else "act")
+    graph.add_conditional_edges("act", onward)
     with savers.SqliteSaver.from_conn_string(str(folder / "langgraph.sqlite")) as saver:
         compiled = graph.compile(checkpointer=saver)
         config = {"configurable": {"thread_id": "1"}, "recursion_limit": count + 5}

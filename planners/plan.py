@@ -158,7 +158,7 @@ class Plan:
 
     def needing(self, step_id: StepId) -> set[StepId]:
         """Returns the steps that need a step, directly or through others."""
-        return set(nx.descendants(self.graph, step_id))
+        return set(nx.descendants(self.graph, step_id))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
 
     def to_networkx(self) -> nx.DiGraph[StepId]:
         """Returns a copy of the graph."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agentkit.agent import Agent
     from agentkit.approval import Approve
     from agentkit.calls import Assume
+    from agentkit.messages import JsonObject
 
 __all__ = ["agent_of", "go_on_with", "resume"]
 
@@ -96,13 +97,14 @@ def agent_of(path: Path, *, model: str | None = None, approve: Approve | None = 
     from agentkit.trace.trace import Trace
 
     start = Trace.load(path).start
-    source = start.source if start is not None else {}
+    source: JsonObject = start.source if start is not None else {}
     if "task_file" not in source:
         raise UsageError(
             f"run {path.stem!r} was started by a program and not by a task file; go on with it there: "
             f"Agent(...).resume({path.stem!r})"
         )
-    source = source if model is None else {**source, "model": model}
+    if model is not None:
+        source = source | {"model": model}
     with contextlib.redirect_stdout(sys.stderr):  # what a tool's module prints must not end up in the answer
         task = read_task(Path(source["task_file"]), source["inputs"])
         if source["planner"] is not None:

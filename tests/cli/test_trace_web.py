@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,13 @@ TOKEN = "a-token"
 
 
 @asynccontextmanager
-async def served(path: Path) -> AsyncIterator[tuple[str, ClientSession]]:
+async def served(path: Path) -> AsyncGenerator[tuple[str, ClientSession]]:
     from socket import socket
 
     with socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    runner = web.AppRunner(await make_server(path, port, TOKEN)._make_app())
+    runner = web.AppRunner(await make_server(path, port, TOKEN)._make_app())  # pyright: ignore[reportPrivateUsage]
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +23,7 @@ MANY = "AGENTKIT_TORTURE" in os.environ
 
 
 @contextmanager
-def zygotes(count: int) -> Iterator[list[Zygote]]:
+def zygotes(count: int) -> Generator[list[Zygote]]:
     made = [Zygote() for _ in range(count)]
     try:
         yield made

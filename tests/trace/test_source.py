@@ -184,7 +184,8 @@ def _other(value: object, rng: random.Random) -> Any:
         return rng.choice([0, -1, 7, 10**9])
     if isinstance(value, dict):
         return rng.choice([{}, {"a": "$"}, {"a": "${x"}, {"$blob": "0", "size": 5}, {"rows": ["$nothing.x"]}])
-    return rng.choice([None, [], "text", [{"$blob": "0", "size": 5}], {"a": [[[]]]}])
+    others: list[Any] = [None, [], "text", [{"$blob": "0", "size": 5}], {"a": [[[]]]}]
+    return rng.choice(others)
 
 
 def test_bytes_of_a_file_may_be_anything(tmp_path: Path) -> None:
