@@ -94,6 +94,8 @@ def follow_to_the_end(
         _say_what_is_kept(follower.trace)
         return 130
     trace = follower.trace
+    if isinstance(trace.end, RunPaused):  # from the viewer it may have been decided about, and gone on with
+        trace = Trace.load(trace.run_id)
     if as_json:
         print(json.dumps(trace.to_json(), ensure_ascii=False), flush=True)
     elif trace.stop_reason == "answer":

@@ -27,8 +27,8 @@ def journal_state(span: StepSpan | ItemSpan | TurnSpan, tree: RunTree) -> str:
     """Returns what the run's file says of a call or a turn.
 
     ``planned`` before the call, ``intent`` from just before the call until its result, ``done`` or ``failed`` with a
-    result, ``in doubt`` when the call may or may not have been made; and ``kept`` when a process that went on with the
-    run took the result from the file.
+    result, ``reused`` with one from another run, ``in doubt`` when the call may or may not have been made; and ``kept``
+    when a process that went on with the run took the result from the file.
     """
     if isinstance(span, StepSpan) and span.ok is None and span.open_wait is not None:
         return "in doubt" if span.open_wait.kind == "doubt" else "planned"
@@ -37,7 +37,7 @@ def journal_state(span: StepSpan | ItemSpan | TurnSpan, tree: RunTree) -> str:
         begun = isinstance(span, TurnSpan) or span.attempts > 0
         return "intent" if begun else "planned"
     if isinstance(span, StepSpan) and not span.attempts:
-        return "not called"
+        return "reused" if span.reused else "not called"
     if any(span.end is not None and span.end <= r.at for r in tree.resumes):
         return "kept"
     return "done" if ok else "failed"
@@ -78,6 +78,7 @@ _WORDS = {
     "done": "the result is on disk",
     "failed": "that it failed is on disk",
     "not called": "something that it needs failed, or it was denied",
+    "reused": "the same call has a result in another run, which was taken",
     "kept": "done before the run was resumed, and taken from disk after",
     "in doubt": "it was begun, and nobody knows whether it was done",
 }
@@ -86,6 +87,8 @@ _WORDS = {
 def _step(step: StepSpan, tree: RunTree) -> Iterator[Entry]:
     state = journal_state(step, tree)
     yield Field("journal", _explained(state), state)
+    if step.reused:
+        yield Field("taken from", f"run {step.reused_from}")
     if step.effect:
         yield Field("effect", _RERUN.get(step.effect, step.effect))
     if step.key:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["tone"]
 
-_GOOD = ("ok", "answer", "done", "kept")
+_GOOD = ("ok", "answer", "done", "kept", "reused")
 _BUSY = (
     "running",
     "waiting",

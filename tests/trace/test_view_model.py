@@ -17,6 +17,7 @@ from agentkit.events import (
     RunResumed,
     StepAdded,
     StepFinished,
+    StepReused,
     StepStarted,
     TurnFinished,
     TurnStarted,
@@ -458,6 +459,13 @@ def test_the_journal_tells_kept_results_from_calls_in_doubt() -> None:
         "not called",
     ]
     assert fields(outline(doubtful_run()), "run", "journal")["waits"] == "hotel (book) is in doubt"
+
+
+def test_a_result_from_another_run_is_told_from_one_of_this() -> None:
+    done = StepFinished(id="s", tool="f", ok=True, value=1, seconds=0.0)
+    view = outline([StepReused(id="s", tool="f", args={}, run="20261128-091502-7c1e"), done])
+    assert fields(view, "step:s", "journal")["journal"].startswith("reused: ")
+    assert fields(view, "step:s", "journal")["taken from"] == "run 20261128-091502-7c1e"
 
 
 def test_a_value_that_was_left_in_the_file_is_named_by_its_size() -> None:
