@@ -179,7 +179,7 @@ def test_a_tool_in_a_process_changes_only_the_workspace_and_temporary_files(tmp_
     context = ToolContext(workspace=tmp_path)
     assert asyncio.run(write.invoke({"path": str(tmp_path / "in.txt")}, context)) == "written"
     assert context.sandbox == "landlock"
-    place = Path(__file__).with_name("never-written.txt")
+    place = Path("/agentkit-never-written.txt")  # neither in the workspace nor among temporary files
     with pytest.raises(PermissionError):
         asyncio.run(write.invoke({"path": str(place)}, context))
     assert not place.exists()
