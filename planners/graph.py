@@ -73,7 +73,7 @@ Results so far:
 Steps failed, and what needs them was not run. Plan what is missing in another way. The results that are there can be \
 referred to; do not plan them again."""
 NOW_ANSWER = "Results so far:\n{results}\n\nNow give the user the answer to the task: {task}"
-TYPED = "\nGive it as JSON. Copy each value exactly from the results."
+TYPED = "\nGive it as JSON, and whole: every entry of every list, each value copied exactly from the results."
 
 
 class EffectOrder:
