@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import agentkit.model_backend  # noqa: F401  # pyright: ignore[reportUnusedImport]  # sets what llama.cpp reads
 
 T = TypeVar("T")
+
+# A busy machine is no reason to fail: how long an example takes says nothing here.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
