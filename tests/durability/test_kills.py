@@ -140,7 +140,7 @@ def test_runs_that_are_killed_at_random_instants_go_on(zygote: Zygote, tmp_path:
     count = int(os.environ.get("AGENTKIT_TORTURE", "60")) // 2
     dice, seen = random.Random(3), Counter[str]()
     for i in range(count):
-        deaths = [{"after": dice.uniform(0.0, 0.25), "pause": 0.01} for _ in range(3)]
+        deaths = [{"after": dice.uniform(0.0, 0.25), "pause": 0.05} for _ in range(3)]
         seen += prove(zygote, tmp_path / str(i), "wide", deaths)
     sys.stderr.write(f"{count} cases: {dict(seen)}\n")
     assert seen["killed"] >= count
