@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from agentkit.event_json import event_to_json
 from agentkit.events import Event
 from agentkit.messages import JsonObject, JsonValue, is_object
 
-__all__ = ["BLOB", "FORMAT", "SCHEMA", "blobs_in", "filled", "row"]
+__all__ = ["BLOB", "FORMAT", "SCHEMA", "filled", "row"]
 
 FORMAT = 2
 """Version of the tables, kept in ``PRAGMA user_version``."""
@@ -82,13 +82,6 @@ def _packed(value: JsonValue, blobs: dict[str, str]) -> JsonValue:
     digest = hashlib.sha256(text.encode()).hexdigest()
     blobs[digest] = text
     return {BLOB: digest, "size": len(text)}
-
-
-def blobs_in(data: JsonObject) -> Iterator[str]:
-    """Yields the digests of the blobs that an event's JSON refers to."""
-    for value in data.values():
-        if is_object(value) and BLOB in value:
-            yield value[BLOB]
 
 
 def filled(data: JsonObject, find: Callable[[str], str], *, whole: bool = True) -> JsonObject:
