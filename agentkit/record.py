@@ -77,7 +77,7 @@ class Record:
         """What tools share, as far as it is JSON."""
         self.end: RunFinished | RunPaused | None = None
         """How the run ended last; ``None`` when it was stopped from outside."""
-        self.resumed = 0
+        self.resumed: int = 0
         """How often the run was gone on with."""
         self._turns: dict[int, TurnFinished] = {}
         self._prompts: dict[int, TurnStarted] = {}

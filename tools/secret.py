@@ -40,7 +40,7 @@ class Secret:
     __slots__ = ("_value", "name")
 
     def __init__(self, name: str, value: str) -> None:
-        self.name = name
+        self.name: str = name
         self._value = value
 
     def reveal(self) -> str:

@@ -27,7 +27,7 @@ class Outline:
     def __init__(self, tree: RunTree) -> None:
         self.tree = tree
         self.now: float | None = None
-        self.query = Query()
+        self.query: Query = Query()
         self.only = False
         self.stored: Callable[[str], Collection[str]] | None = None
         """Where a text stands in the large values that were left in the run's file."""

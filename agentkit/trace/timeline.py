@@ -39,7 +39,7 @@ class Timeline:
 
     def __init__(self, trace: Trace) -> None:
         self._outline = Outline(RunTree(trace.events))
-        self.rows = [n for n in self._outline.tree.root.walk() if n.kind in ("turn", "step")]
+        self.rows: list[Node] = [n for n in self._outline.tree.root.walk() if n.kind in ("turn", "step")]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         shape = layout(options.max_width)

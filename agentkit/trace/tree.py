@@ -108,13 +108,13 @@ class RunTree:
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
-        self.root = Node("run", "run")
-        self.builder = SpanBuilder()
+        self.root: Node = Node("run", "run")
+        self.builder: SpanBuilder = SpanBuilder()
         self.start: RunStarted | None = None
         self.end: RunFinished | RunPaused | None = None
-        self.seconds = 0.0
-        self.count = 0
-        self.changed = 0
+        self.seconds: float = 0.0
+        self.count: int = 0
+        self.changed: int = 0
         self.resumes: list[RunResumed] = []
         self.nodes: dict[str, Node] = {"run": self.root}
         """The rows by key."""
