@@ -12,6 +12,7 @@ from agentkit.errors import UsageError
 from agentkit.events import ApprovalDecided, ApprovalRequested, Event
 from agentkit.gate import Allowed, Denied, Verdict, Waits
 from agentkit.handles import READ_RESULT
+from agentkit.kill_points import kill_point
 from agentkit.labels import LabelBook
 from agentkit.messages import JsonObject
 from agentkit.planners.plan import Step
@@ -166,8 +167,10 @@ class PolicyGate:
             always=answer.always,
             message=answer.message,
         )
+        kill_point("before-approval")
         self._emit(decided)
         await self._durable()
+        kill_point("after-approval")
         return decided
 
     def _carried_out(

@@ -131,10 +131,12 @@ def _decide(
 ) -> None:
     from agentkit.events import ApprovalDecided
     from agentkit.journal import SqliteJournal
+    from agentkit.kill_points import kill_point
 
     journal = SqliteJournal(path, resume=True)
     try:
         for asked in chosen:
+            kill_point("before-approval")
             journal.append(
                 ApprovalDecided(
                     at=trace.seconds,
@@ -148,6 +150,7 @@ def _decide(
                 )
             )
         journal.flush().result()
+        kill_point("after-approval")
     finally:
         journal.close()
 

@@ -1,17 +1,22 @@
-"""Runs that act on an outside world, which is a file that every tool appends to and syncs.
+"""Runs that act on an outside world, which is a file that every tool appends to and syncs, and that ask a person.
 
 A model here is a function of what it is asked, so that it says the same in every process.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from agentkit import Agent, Limits, ScriptedModel, ToolContext, ToolFailed, tool
+from agentkit import Agent, Limits, Policy, ScriptedModel, ToolContext, ToolFailed, tool
+from agentkit.approval import Approval, Decision
+from agentkit.cli.main import execute
 from agentkit.messages import ToolCall
 from agentkit.model_backend.base import TurnRequest
 from agentkit.model_backend.scripted import ScriptedParts
@@ -19,17 +24,23 @@ from agentkit.planners.plan import Step, StepId, parse_refs
 
 world = Path()
 """The file; set by the process that runs a scenario."""
+people = Path()
+"""What a person was asked, and what they were told is decided; also set by the process."""
 pause = 0.0
 """Seconds that a tool takes before and after it acts, so that a kill may come in between."""
 
 
 def act(what: str) -> None:
     time.sleep(pause)
-    fd = os.open(world, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.write(fd, f"{what}\n".encode())
+    write(world, what)
+    time.sleep(pause)
+
+
+def write(file: Path, line: str) -> None:
+    fd = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(fd, f"{line}\n".encode())
     os.fsync(fd)
     os.close(fd)
-    time.sleep(pause)
 
 
 @tool(effect="pure")
@@ -119,7 +130,72 @@ def graph() -> Agent:
     return Agent(by_results(*parts, "Done."), TOOLS, planner="graph")
 
 
-SCENARIOS: dict[str, Callable[[], Agent]] = {"loop": loop, "wide": wide, "graph": graph}
+ASK = Policy(ask=["pay", "order", "put"])
+DENIED = {4, 102}
+"""What a person does not allow to be paid."""
 
-ONCE = {"loop": {2, 4}, "wide": {2, 4, 6, 99}, "graph": {2, 5}}
+
+async def decide(asked: Approval) -> Decision:
+    """A person who is there: allows, changes and denies, and writes down what was asked."""
+    write(people, f"asked {asked.step}")
+    match asked.tool.name, asked.arguments["x"]:
+        case "order", _:
+            return Decision(allow=True, always=True)
+        case "put", x:
+            return Decision(allow=True, arguments={"x": x * 10})
+        case _, x:
+            return Decision(allow=x not in DENIED)
+
+
+def asked() -> Agent:
+    """Turn by turn, with a person who is asked about the effects."""
+    turns = [[call("look", 1), call("order", 1)], [call("pay", 2), call("put", 3)], [call("pay", 4), call("order", 5)]]
+    return Agent(by_results(*turns, "Done."), TOOLS, planner="loop", policy=ASK, approve=decide)
+
+
+def unattended() -> Agent:
+    """A given plan that waits twice for a person who is not there, also with items of a list."""
+    puts = [Step(id=StepId(f"put{x}"), tool="put", args={"x": x}) for x in (5, 6)]
+    rows = Step(id=StepId("rows"), tool="many", args={"n": 3})
+    item = parse_refs({"x": "$item"})
+    pays = Step(id=StepId("pays"), tool="pay", for_each=parse_refs("$rows"), args=item, on_error="skip")
+    orders = Step(id=StepId("orders"), tool="order", for_each=parse_refs("$rows"), args=item, after=(pays.id,))
+    return Agent(None, [*TOOLS, many], planner=[*puts, rows, pays, orders], policy=ASK)
+
+
+def approve(run: str) -> None:
+    """What a person does who comes by later: ``agentkit approve`` for each call that waits."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        execute(["approve", run, "--json"])
+    for waiting in json.loads(out.getvalue())["waiting"]:
+        step, x = waiting["step"], waiting["args"]["x"]
+        how = ["--deny"] if waiting["tool"] == "pay" and x in DENIED else []
+        how += ["--args", json.dumps({"x": x * 10})] if waiting["tool"] == "put" else []
+        if execute(["approve", run, step, *how]) == 0:
+            write(people, f"decided {step}")
+
+
+SCENARIOS: dict[str, Callable[[], Agent]] = {
+    "loop": loop,
+    "wide": wide,
+    "graph": graph,
+    "asked": asked,
+    "unattended": unattended,
+}
+
+ONCE = {"loop": {2, 4}, "wide": {2, 4, 6, 99}, "graph": {2, 5}, "asked": {2}, "unattended": {100, 101}}
 """What each scenario pays for."""
+
+_CALLS = ("before-intent", "after-intent", "after-effect", "after-result")
+_TURNS = ("before-turn", "after-turn")
+_DECISIONS = ("before-approval", "after-approval")
+
+PASSED: dict[str, dict[str, int]] = {
+    "loop": {"run-started": 1} | dict.fromkeys(_CALLS, 5) | dict.fromkeys(_TURNS, 4),
+    "wide": {"run-started": 1} | dict.fromkeys(_CALLS, 14),
+    "graph": {"run-started": 1, "turn-part": 9, "plan-change": 1} | dict.fromkeys(_CALLS, 6) | dict.fromkeys(_TURNS, 3),
+    "asked": {"run-started": 1} | dict.fromkeys(_CALLS, 5) | dict.fromkeys(_TURNS, 4) | dict.fromkeys(_DECISIONS, 4),
+    "unattended": {"run-started": 1} | dict.fromkeys(_CALLS, 4) | dict.fromkeys(_DECISIONS, 5),
+}
+"""How often a scenario surely comes by each point in one of its lives."""

@@ -13,14 +13,21 @@ from typing import Any
 import pytest
 
 from agentkit.errors import JournalError
-from agentkit.events import Event, InDoubt, ItemStarted, StepFinished, StepStarted
+from agentkit.events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    Event,
+    InDoubt,
+    ItemFinished,
+    ItemStarted,
+    RunPaused,
+    StepFinished,
+    StepStarted,
+)
 from agentkit.journal import read_events
 from agentkit.kill_points import POINTS
-from tests.durability.scenarios import ONCE, SCENARIOS
+from tests.durability.scenarios import ONCE, PASSED
 from tests.durability.zygotes import Zygote
-
-APPROVAL = {"before-approval", "after-approval"}
-"""Points that no scenario here passes; tests/policy has them."""
 
 
 def prove(zygote: Zygote, folder: Path, scenario: str, deaths: Iterable[dict[str, Any]]) -> Counter[str]:
@@ -33,15 +40,18 @@ def prove(zygote: Zygote, folder: Path, scenario: str, deaths: Iterable[dict[str
         deaths: How each life ends.
 
     Returns:
-        What came up: ``killed``, ``in_doubt``, ``again`` (calls that may be made again and were).
+        What came up: ``killed``, how the lives ended that were not, ``again`` (calls that may be made again and were).
     """
     folder.mkdir()
-    world, home = folder / "world.txt", folder / "home"
-    base: dict[str, Any] = {"scenario": scenario, "world": str(world), "home": str(home)}
+    world, people, home = folder / "world.txt", folder / "people.txt", folder / "home"
+    base: dict[str, Any] = {"scenario": scenario, "world": str(world), "people": str(people), "home": str(home)}
     known: list[Event] = []
     run, seen = "", Counter[str]()
-    for death in [*deaths, *[{}] * 6]:
-        answer = zygote.live(**base, run=run, **death, **_assumed(known, world))
+    left = [*deaths]
+    for _ in range(len(left) + 6):
+        answer = zygote.live(**base, run=run, **(left[0] if left else {}), **_assumed(known, world))
+        if answer["said"] != "approval":  # a life that waited for a person may have ended before its death
+            left = left[1:]
         files = list((home / "runs").glob("*.sqlite"))
         run = files[0].stem if files else ""
         events = _events(files[0]) if files else []
@@ -49,14 +59,16 @@ def prove(zygote: Zygote, folder: Path, scenario: str, deaths: Iterable[dict[str
             files[0].unlink()
             run = ""
         assert events[: len(known)] == known, "what was on disk is there, and as it was"
+        if "before-approval" in PASSED[scenario]:
+            _check_decisions(world, people, known, events)
         known = events
         seen["killed"] += answer["killed"]
-        seen["in_doubt"] += answer["said"] == "in_doubt"
+        seen[answer["said"]] += not answer["killed"]
         if answer["said"] == "in_doubt":
             _check_doubt(events)
         if answer["said"] == "answer" or (events and getattr(events[-1], "stop_reason", "") == "answer"):
             break
-        assert answer["killed"] or answer["said"] == "in_doubt", answer["said"]
+        assert answer["killed"] or answer["said"] in ("in_doubt", "approval"), answer["said"]
     else:
         raise AssertionError(f"the run did not come to its end: {known[-3:]}")
     _check_world(world, scenario, known, seen)
@@ -77,19 +89,53 @@ def _assumed(events: list[Event], world: Path) -> dict[str, Any]:
     doubts = [e for e in events if isinstance(e, InDoubt)]
     if not doubts or events[-1].kind != "run_paused":
         return {}
-    made = {line.split()[2] for line in world.read_text().splitlines()} if world.exists() else set[str]()
-    return {"assume": {e.id: "done" if e.key in made else "not-done" for e in doubts}}
+    made = {line.split()[2] for line in _lines(world)}
+    return {"assume": {_name(e): "done" if e.key in made else "not-done" for e in doubts}}
 
 
 def _check_doubt(events: list[Event]) -> None:
     """A run is in doubt only for a 'once' call that was begun and has no result."""
-    finished = {e.id for e in events if isinstance(e, StepFinished)}
-    begun = {e.id for e in events if isinstance(e, StepStarted) and e.effect == "once" and e.key}
-    assert {e.id for e in events if isinstance(e, InDoubt)} & (begun - finished)
+    begun = {(e.id, None) for e in events if isinstance(e, StepStarted) and e.effect == "once"}
+    begun |= {(e.id, e.index) for e in events if isinstance(e, ItemStarted)}
+    finished = {(e.id, None) for e in events if isinstance(e, StepFinished)}
+    finished |= {(e.id, e.index) for e in events if isinstance(e, ItemFinished)}
+    assert {(e.id, e.item) for e in events if isinstance(e, InDoubt) and e.tool == "pay"} & (begun - finished)
+
+
+def _check_decisions(world: Path, people: Path, known: list[Event], events: list[Event]) -> None:
+    """What a person was told is decided is kept, what is kept is not asked again, and nothing else was done."""
+    told = [line.split() for line in _lines(people)]
+    people.unlink(missing_ok=True)  # it is about one life
+    decided = _decided(events)
+    assert {call for word, call in told if word == "decided"} <= decided.keys()
+    assert not {call for word, call in told if word == "asked"} & _decided(known).keys()
+    for i, event in enumerate(events):
+        if isinstance(event, RunPaused) and event.stop_reason == "approval":
+            assert not {*event.steps} & _decided(events[:i]).keys()
+    allowed = {
+        (e.tool, x)
+        for e in events
+        if isinstance(e, ApprovalRequested) and (said := decided.get(_name(e))) and said.decision == "allow"
+        for x in ([(said.args or e.args)["x"]] if not said.always else range(1000))
+    }
+    made = {(line.split()[0], int(line.split()[1])) for line in _lines(world)}
+    assert made <= allowed, f"effects that nobody allowed: {made - allowed}"
+
+
+def _decided(events: list[Event]) -> dict[str, ApprovalDecided]:
+    return {_name(e): e for e in events if isinstance(e, ApprovalDecided)}
+
+
+def _name(event: ApprovalRequested | ApprovalDecided | InDoubt) -> str:
+    return event.id if event.item is None else f"{event.id}[{event.item}]"
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
 
 
 def _check_world(world: Path, scenario: str, events: list[Event], seen: Counter[str]) -> None:
-    made = [line.split() for line in world.read_text().splitlines()]
+    made = [line.split() for line in _lines(world)]
     paid = Counter(int(x) for name, x, _ in made if name == "pay")
     assert paid == dict.fromkeys(ONCE[scenario], 1), f"each payment was made, and made once: {paid}"
     keys = {(name, x): {k for n, y, k in made if (n, y) == (name, x)} for name, x, _ in made}
@@ -101,20 +147,20 @@ def _check_world(world: Path, scenario: str, events: list[Event], seen: Counter[
 
 
 def cases(count: int, seed: int) -> list[Any]:
-    """Every point in turn, at its first, second and third passing, each followed by a second death somewhere."""
+    """Every point in turn, in each scenario that comes by it, early and late; then a second death somewhere."""
     dice = random.Random(seed)
-    points = [p for p in POINTS if p not in APPROVAL]
     found: list[Any] = []
     for i in range(count):
-        point = points[i % len(points)]
-        first = {"kill": f"{point}:{1 + i // len(points) % 4}"}
-        second = {"kill": f"{dice.choice(points)}:{dice.randint(1, 3)}"}
-        scenario = [*SCENARIOS][(i // len(points) + i) % len(SCENARIOS)]
+        point, round_ = POINTS[i % len(POINTS)], i // len(POINTS)
+        passing = [name for name in PASSED if point in PASSED[name]]
+        scenario = passing[round_ % len(passing)]
+        first = {"kill": f"{point}:{1 + round_ // len(passing) % PASSED[scenario][point]}"}
+        second = {"kill": f"{dice.choice([*PASSED[scenario]])}:{dice.randint(1, 3)}"}
         found.append(pytest.param(scenario, [first, second], id=f"{scenario}-{first['kill']}-{second['kill']}"))
     return found
 
 
-@pytest.mark.parametrize(("scenario", "deaths"), cases(9, seed=1))
+@pytest.mark.parametrize(("scenario", "deaths"), cases(len(POINTS), seed=1))
 def test_a_run_that_is_killed_at_a_point_goes_on(
     zygote: Zygote, tmp_path: Path, scenario: str, deaths: list[Any]
 ) -> None:
@@ -129,8 +175,9 @@ def test_many_runs_that_are_killed_at_points_go_on(zygote: Zygote, tmp_path: Pat
     for i, case in enumerate(cases(count, seed=2)):
         seen += prove(zygote, tmp_path / str(i), *case.values)
     sys.stderr.write(f"{count} cases: {dict(seen)}\n")
-    assert seen["killed"] >= 0.9 * count, "not every scenario passes every point as often"
+    assert seen["killed"] >= count, "every run comes by the point of its first death"
     assert seen["in_doubt"]
+    assert seen["approval"]
     assert seen["again"]
 
 

@@ -22,7 +22,8 @@ from tests.durability import scenarios
 
 def live(job: dict[str, Any]) -> str:
     """Begins a run or goes on with it; returns how it ended."""
-    scenarios.world, scenarios.pause = Path(job["world"]), job.get("pause", 0.0)
+    scenarios.world, scenarios.people = Path(job["world"]), Path(job.get("people", ""))
+    scenarios.pause = job.get("pause", 0.0)
     os.environ["AGENTKIT_HOME"] = job["home"]
     kill_points.arm(job.get("kill", ""))
     if "largest_file" in job:
@@ -30,6 +31,8 @@ def live(job: dict[str, Any]) -> str:
     time.sleep(max(0.0, job.get("begin", 0.0) - time.time()))
     agent = scenarios.SCENARIOS[job["scenario"]]()
     if job["run"]:
+        if job["scenario"] == "unattended":
+            scenarios.approve(job["run"])
         return asyncio.run(agent.resume(job["run"], assume=job.get("assume"))).stop_reason
     return agent.run_sync("Act").stop_reason
 
