@@ -166,14 +166,14 @@ def unattended() -> Agent:
 def approve(run: str) -> None:
     """What a person does who comes by later: ``agentkit approve`` for each call that waits."""
     out = io.StringIO()
-    with contextlib.redirect_stdout(out):
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
         execute(["approve", run, "--json"])
-    for waiting in json.loads(out.getvalue())["waiting"]:
-        step, x = waiting["step"], waiting["args"]["x"]
-        how = ["--deny"] if waiting["tool"] == "pay" and x in DENIED else []
-        how += ["--args", json.dumps({"x": x * 10})] if waiting["tool"] == "put" else []
-        if execute(["approve", run, step, *how]) == 0:
-            write(people, f"decided {step}")
+        for waiting in json.loads(out.getvalue())["waiting"]:
+            step, x = waiting["step"], waiting["args"]["x"]
+            how = ["--deny"] if waiting["tool"] == "pay" and x in DENIED else []
+            how += ["--args", json.dumps({"x": x * 10})] if waiting["tool"] == "put" else []
+            if execute(["approve", run, step, *how]) == 0:
+                write(people, f"decided {step}")
 
 
 SCENARIOS: dict[str, Callable[[], Agent]] = {

@@ -95,9 +95,11 @@ def _assumed(events: list[Event], world: Path) -> dict[str, Any]:
 
 def _check_doubt(events: list[Event]) -> None:
     """A run is in doubt only for a 'once' call that was begun and has no result."""
-    begun = {(e.id, None) for e in events if isinstance(e, StepStarted) and e.effect == "once"}
+    begun: set[tuple[str, int | None]] = {
+        (e.id, None) for e in events if isinstance(e, StepStarted) and e.effect == "once"
+    }
     begun |= {(e.id, e.index) for e in events if isinstance(e, ItemStarted)}
-    finished = {(e.id, None) for e in events if isinstance(e, StepFinished)}
+    finished: set[tuple[str, int | None]] = {(e.id, None) for e in events if isinstance(e, StepFinished)}
     finished |= {(e.id, e.index) for e in events if isinstance(e, ItemFinished)}
     assert {(e.id, e.item) for e in events if isinstance(e, InDoubt) and e.tool == "pay"} & (begun - finished)
 
