@@ -48,6 +48,7 @@ class SqliteJournal:
         self._items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._error: Exception | None = None
         self._closed = False
+        self._closing = threading.Lock()
         opened: Future[None] = Future()
         self._thread = threading.Thread(target=self._write, args=(opened,), name=f"journal {path.stem}", daemon=True)
         try:
@@ -77,16 +78,17 @@ class SqliteJournal:
         return done
 
     def close(self) -> None:
-        """Writes what is left and closes the file. Closing twice is allowed.
+        """Writes what is left and closes the file. Closing twice is allowed, also at the same time.
 
         Raises:
             agentkit.errors.JournalError: Something could not be written.
         """
-        if not self._closed:
-            self._closed = True
-            self._items.put(None)
-        self._thread.join()
-        self._lock.release()
+        with self._closing:  # who waits for this in a thread may be cancelled, and close again
+            if not self._closed:
+                self._closed = True
+                self._items.put(None)
+            self._thread.join()
+            self._lock.release()
         if self._error is not None:
             raise JournalError(f"can't write the run file {str(self.path)!r}: {self._error}") from self._error
 

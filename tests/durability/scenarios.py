@@ -184,8 +184,15 @@ SCENARIOS: dict[str, Callable[[], Agent]] = {
     "unattended": unattended,
 }
 
-ONCE = {"loop": {2, 4}, "wide": {2, 4, 6, 99}, "graph": {2, 5}, "asked": {2}, "unattended": {100, 101}}
-"""What each scenario pays for."""
+EFFECTS = {
+    "loop": {"order 1", "pay 2", "put 3", "pay 4"},
+    "wide": {"put 0", "order 1", "pay 2", "order 3", "pay 4", "put 5", "pay 6", "order 7", "pay 99"}
+    | {f"order {x}" for x in range(100, 104)},
+    "graph": {"order 1", "pay 2", "pay 5"},
+    "asked": {"order 1", "pay 2", "put 30", "order 5"},
+    "unattended": {"put 50", "put 60", "pay 100", "pay 101"} | {f"order {x}" for x in range(100, 103)},
+}
+"""What each scenario does to the world."""
 
 _CALLS = ("before-intent", "after-intent", "after-effect", "after-result")
 _TURNS = ("before-turn", "after-turn")

@@ -6,19 +6,21 @@ import asyncio
 import os
 import sqlite3
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
 from agentkit import Result
 from agentkit.cli.main import execute
 from agentkit.errors import JournalError
-from agentkit.events import Event, InDoubt
+from agentkit.events import Event
 from agentkit.journal import SqliteJournal, read_events
 from agentkit.paths import runs_folder
 from tests.durability import scenarios
-from tests.durability.scenarios import ONCE, SCENARIOS
+from tests.durability.checks import assumed, check_world
+from tests.durability.scenarios import EFFECTS, SCENARIOS
 from tests.durability.zygotes import Zygote
+
+NAMES = [name for name in SCENARIOS if name != "unattended"]  # whose person comes by later, to the same disk
 
 
 class SmallDisk(SqliteJournal):
@@ -63,8 +65,9 @@ def act(name: str) -> Result | None:
 def test_a_run_on_a_full_disk_says_so_and_goes_on_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pages: int
 ) -> None:
-    name = [*SCENARIOS][pages % len(SCENARIOS)]
-    scenarios.world = tmp_path / "world.txt"
+    name = NAMES[pages % len(NAMES)]
+    monkeypatch.setattr(scenarios, "world", tmp_path / "world.txt")
+    monkeypatch.setattr(scenarios, "people", tmp_path / "people.txt")
     with monkeypatch.context() as patch:
         patch.setattr("agentkit.agent.SqliteJournal", SmallDisk)
         patch.setattr(SmallDisk, "pages", pages)
@@ -80,7 +83,7 @@ def test_a_run_on_a_full_disk_says_so_and_goes_on_later(
     known = kept(path)
     assert to_the_end(name, path).ok
     assert kept(path)[: len(known)] == known
-    assert payments() == sorted(ONCE[name])
+    check_world(scenarios.world, EFFECTS[name], kept(path))
 
 
 def to_the_end(name: str, path: Path) -> Result:
@@ -88,22 +91,14 @@ def to_the_end(name: str, path: Path) -> Result:
     result = asyncio.run(SCENARIOS[name]().resume(path))
     if result.stop_reason != "in_doubt":
         return result
-    made = {line.split()[2] for line in scenarios.world.read_text().splitlines()}
-    said: dict[str, Literal["done", "not-done"]] = {
-        e.id: "done" if e.key in made else "not-done" for e in result.events if isinstance(e, InDoubt)
-    }
-    return asyncio.run(SCENARIOS[name]().resume(path, assume=said))
-
-
-def payments() -> list[int]:
-    return sorted(int(line.split()[1]) for line in scenarios.world.read_text().splitlines() if line.startswith("pay"))
+    return asyncio.run(SCENARIOS[name]().resume(path, **assumed(result.events, scenarios.world)))
 
 
 @pytest.mark.parametrize("kilobytes", range(5, 55, 5 if "AGENTKIT_TORTURE" in os.environ else 20))
 def test_a_file_that_may_not_grow_any_more_says_so_and_the_run_goes_on_later(
-    zygote: Zygote, tmp_path: Path, home: Path, kilobytes: int
+    zygote: Zygote, tmp_path: Path, home: Path, kilobytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scenarios.world = tmp_path / "world.txt"
+    monkeypatch.setattr(scenarios, "world", tmp_path / "world.txt")
     job = {"scenario": "loop", "world": str(scenarios.world), "home": str(home), "run": ""}
     answer = zygote.live(**job, largest_file=kilobytes * 1000)
     assert not answer["killed"]
@@ -115,7 +110,7 @@ def test_a_file_that_may_not_grow_any_more_says_so_and_the_run_goes_on_later(
     known = kept(path)
     assert to_the_end("loop", path).ok
     assert kept(path)[: len(known)] == known
-    assert payments() == sorted(ONCE["loop"])
+    check_world(scenarios.world, EFFECTS["loop"], kept(path))
 
 
 def test_the_command_line_says_it_in_one_message(

@@ -26,7 +26,8 @@ from agentkit.events import (
 )
 from agentkit.journal import read_events
 from agentkit.kill_points import POINTS
-from tests.durability.scenarios import ONCE, PASSED
+from tests.durability.checks import assumed, check_world, lines, name_of
+from tests.durability.scenarios import EFFECTS, PASSED
 from tests.durability.zygotes import Zygote
 
 
@@ -49,7 +50,7 @@ def prove(zygote: Zygote, folder: Path, scenario: str, deaths: Iterable[dict[str
     run, seen = "", Counter[str]()
     left = [*deaths]
     for _ in range(len(left) + 6):
-        answer = zygote.live(**base, run=run, **(left[0] if left else {}), **_assumed(known, world))
+        answer = zygote.live(**base, run=run, **(left[0] if left else {}), **assumed(known, world))
         if answer["said"] != "approval":  # a life that waited for a person may have ended before its death
             left = left[1:]
         files = list((home / "runs").glob("*.sqlite"))
@@ -71,7 +72,9 @@ def prove(zygote: Zygote, folder: Path, scenario: str, deaths: Iterable[dict[str
         assert answer["killed"] or answer["said"] in ("in_doubt", "approval"), answer["said"]
     else:
         raise AssertionError(f"the run did not come to its end: {known[-3:]}")
-    _check_world(world, scenario, known, seen)
+    check_world(world, EFFECTS[scenario], known)
+    begun = Counter((e.id, getattr(e, "index", None)) for e in known if isinstance(e, StepStarted | ItemStarted))
+    seen["again"] += sum(count - 1 for count in begun.values())
     return seen
 
 
@@ -82,15 +85,6 @@ def _events(path: Path) -> list[Event]:
         return []
     assert not problems
     return events
-
-
-def _assumed(events: list[Event], world: Path) -> dict[str, Any]:
-    """What a person says who has looked which of the calls in doubt were made."""
-    doubts = [e for e in events if isinstance(e, InDoubt)]
-    if not doubts or events[-1].kind != "run_paused":
-        return {}
-    made = {line.split()[2] for line in _lines(world)}
-    return {"assume": {_name(e): "done" if e.key in made else "not-done" for e in doubts}}
 
 
 def _check_doubt(events: list[Event]) -> None:
@@ -106,7 +100,7 @@ def _check_doubt(events: list[Event]) -> None:
 
 def _check_decisions(world: Path, people: Path, known: list[Event], events: list[Event]) -> None:
     """What a person was told is decided is kept, what is kept is not asked again, and nothing else was done."""
-    told = [line.split() for line in _lines(people)]
+    told = [line.split() for line in lines(people)]
     people.unlink(missing_ok=True)  # it is about one life
     decided = _decided(events)
     assert {call for word, call in told if word == "decided"} <= decided.keys()
@@ -117,35 +111,15 @@ def _check_decisions(world: Path, people: Path, known: list[Event], events: list
     allowed = {
         (e.tool, x)
         for e in events
-        if isinstance(e, ApprovalRequested) and (said := decided.get(_name(e))) and said.decision == "allow"
+        if isinstance(e, ApprovalRequested) and (said := decided.get(name_of(e))) and said.decision == "allow"
         for x in ([(said.args or e.args)["x"]] if not said.always else range(1000))
     }
-    made = {(line.split()[0], int(line.split()[1])) for line in _lines(world)}
+    made = {(line.split()[0], int(line.split()[1])) for line in lines(world)}
     assert made <= allowed, f"effects that nobody allowed: {made - allowed}"
 
 
 def _decided(events: list[Event]) -> dict[str, ApprovalDecided]:
-    return {_name(e): e for e in events if isinstance(e, ApprovalDecided)}
-
-
-def _name(event: ApprovalRequested | ApprovalDecided | InDoubt) -> str:
-    return event.id if event.item is None else f"{event.id}[{event.item}]"
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text().splitlines() if path.exists() else []
-
-
-def _check_world(world: Path, scenario: str, events: list[Event], seen: Counter[str]) -> None:
-    made = [line.split() for line in _lines(world)]
-    paid = Counter(int(x) for name, x, _ in made if name == "pay")
-    assert paid == dict.fromkeys(ONCE[scenario], 1), f"each payment was made, and made once: {paid}"
-    keys = {(name, x): {k for n, y, k in made if (n, y) == (name, x)} for name, x, _ in made}
-    assert all(len(found) == 1 for found in keys.values()), "a call that is made again has the same key"
-    begun = Counter((e.id, getattr(e, "index", None)) for e in events if isinstance(e, StepStarted | ItemStarted))
-    seen["again"] += sum(count - 1 for count in begun.values())
-    results = Counter(e.id for e in events if isinstance(e, StepFinished))
-    assert set(results.values()) == {1}, "every step has one result"
+    return {name_of(e): e for e in events if isinstance(e, ApprovalDecided)}
 
 
 def cases(count: int, seed: int) -> list[Any]:

@@ -16,7 +16,8 @@ import pytest
 from agentkit.errors import JournalError
 from agentkit.events import RunResumed, StepFinished, Warned
 from agentkit.journal import SqliteJournal, read_events
-from tests.durability.scenarios import ONCE
+from tests.durability.checks import check_world
+from tests.durability.scenarios import EFFECTS
 from tests.durability.zygotes import Zygote
 
 MANY = "AGENTKIT_TORTURE" in os.environ
@@ -50,8 +51,7 @@ def test_of_two_processes_that_go_on_with_a_run_at_once_one_does(tmp_path: Path)
             events, problems = read_events(path)
             assert not problems
             assert sum(isinstance(e, RunResumed) for e in events) == 1
-            paid = [x.split()[1] for x in (folder / "world.txt").read_text().splitlines() if x.startswith("pay")]
-            assert sorted(map(int, paid)) == sorted(ONCE["wide"])
+            check_world(folder / "world.txt", EFFECTS["wide"], events)
 
 
 @pytest.mark.timeout(600)
