@@ -64,15 +64,6 @@ class _Draft:
     renamed: dict[StepId, StepId] = field(default_factory=dict[StepId, StepId])
     """Steps whose call was there already, and the step that made it."""
 
-    def echoes(self) -> set[str]:
-        """The names of arguments that were written out for a step and come back in its result."""
-        return {
-            name
-            for step in self.steps
-            for name in step.args.keys() & (self.results[step.id] or {}).get("properties", {}).keys()
-            if isinstance(step.args[name], str | int | float)
-        }
-
     def offers(self, head: JsonObject | None = None) -> list[Offer]:
         """The references that may be used now, the latest steps first."""
         known = {s: r for s, r in reversed(self.results.items()) if s not in self.renamed}
@@ -124,7 +115,7 @@ class PlanWriter:
             only_results=self._only_results[head["tool"]],
             named=self._named(head["tool"], head, draft, offered),
             words=self._spans,
-            said=draft.echoes() & self._optional(head["tool"]),
+            said=self._said(head["tool"], draft),
             dollars="$" in self.task or not self.task,
         )
 
@@ -180,6 +171,26 @@ class PlanWriter:
     @cached_property
     def _spans(self) -> list[str]:
         return spans(self.task)
+
+    def _said(self, tool: str, draft: _Draft) -> set[str]:
+        """Returns the parameters that are not passed on by reference, because what they want was said before.
+
+        A result often repeats what it was asked for: who books a table in Oslo says Oslo again, and does not ask the
+        restaurant that was found there where it is. That is sure of an optional parameter. A required one may be the
+        very thing that was made of what was said (a text, translated), unless the tool finds something by several
+        keys, and gives the keys with it.
+        """
+        wanted = self.tools[tool].parameters.get("properties", {}).keys()
+        optional = self._optional(tool)
+        found: set[str] = set()
+        for step in draft.steps:
+            asked: Mapping[str, Any] = self.tools[step.tool].parameters.get("properties", {})
+            given = _keys(draft.results[step.id])
+            repeated = asked.keys() & given
+            is_record = len(repeated) > 1 and not wanted.isdisjoint(given - asked.keys())
+            written = {name for name in repeated & wanted if isinstance(step.args.get(name), str | int | float)}
+            found |= {name for name in written if is_record or name in optional}
+        return found
 
     def _optional(self, tool: str) -> set[str]:
         parameters = self.tools[tool].parameters
@@ -257,6 +268,12 @@ def _grouped(lists: Iterable[tuple[tuple[str, ...], str]]) -> Iterator[tuple[tup
     for able, ref in islice((entry for entry in lists if entry[0]), MAX_LISTS):
         groups.setdefault(able, []).append(ref)
     yield from groups.items()
+
+
+def _keys(result: JsonObject | None) -> set[str]:
+    """Returns the keys of an object, or of the objects in a list."""
+    inside = (result or {}).get("items", result)
+    return {*inside.get("properties", ())} if is_object(inside) else set()
 
 
 def _find(offered: Sequence[Offer], written: str) -> Offer:

@@ -116,7 +116,7 @@ def arguments_schema(
         named: For parameters that identify a thing, the references that have their name: they take no others.
         dollars: Whether text without references may begin with a literal dollar: a model that would like to refer to
             what is not there yet writes nonsense behind one.
-        said: Optional parameters that are written out or left out: an earlier step was told the same.
+        said: Parameters that are written out, or left out where they are optional: an earlier step was told the same.
         words: What may be written out for those where they are text; anything when it is empty.
     """
     every = _Parameters(parameters, offered, dollars)

@@ -15,7 +15,7 @@ from agentkit.planners.lines import ANSWER, LOOK, MAX_REPETITIONS, PlanWriter
 from agentkit.planners.plan import ITEM, Ref, Step, StepId, Template
 
 
-def spec(name: str, returns: JsonObject | None, **parameters: JsonObject) -> ToolSpec:
+def spec(name: str, returns: JsonObject | None, /, **parameters: JsonObject) -> ToolSpec:
     schema = {
         "type": "object",
         "properties": parameters,
@@ -241,6 +241,34 @@ def test_an_optional_argument_that_was_said_before_is_said_again_or_left_out() -
     assert not validate(schema, {"song": "$s1.song"})
     assert not validate(schema, {"song": "$s1.song", "artist": "Queen"})
     assert validate(schema, {"song": "$s1.song", "artist": "$s1.artist"})
+
+
+def test_what_a_thing_was_found_by_is_said_again_where_the_thing_is_passed_on() -> None:
+    keys = {"name": TEXT, "city": TEXT, "cuisine": TEXT}
+    place: JsonObject = {"type": "object", "properties": keys, "required": [*keys]}
+    tools = {
+        "find": spec("find", place, city=TEXT, cuisine=TEXT),
+        "book": spec("book", None, name=TEXT, city=TEXT),
+        "map": spec("map", None, city=TEXT),
+    }
+    writer = PlanWriter(tools)
+    found: list[JsonValue] = [head(1, "find"), {"city": "Oslo", "cuisine": "Thai"}]
+    (book, map_) = (writer.schema([*found, head(2, name)]) for name in ("book", "map"))
+    assert book is not None and map_ is not None
+    assert not validate(book, {"name": "$s1.name", "city": "Oslo"})
+    assert validate(book, {"name": "$s1.name", "city": "$s1.city"})
+    assert not validate(map_, {"city": "$s1.city"})
+
+
+def test_what_was_made_of_an_argument_is_passed_on_under_its_name() -> None:
+    text: JsonObject = {"type": "object", "properties": {"text": TEXT, "language": TEXT}, "required": ["text"]}
+    tools = {
+        "translate": spec("translate", text, text=TEXT, to=TEXT),
+        "send": spec("send", None, text=TEXT, language=TEXT),
+    }
+    schema = PlanWriter(tools).schema([head(1, "translate"), {"text": "Hi", "to": "fr"}, head(2, "send")])
+    assert schema is not None
+    assert not validate(schema, {"text": "$s1.text", "language": "$s1.language"})
 
 
 def test_text_begins_with_a_dollar_only_where_the_task_has_one() -> None:
