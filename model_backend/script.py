@@ -84,7 +84,7 @@ class Decoded:
     """Every token the segment added to the context, the stop included."""
     stop: OneOf["complete", "stop", "eog", "length"]
     """``complete``: literal done or grammar complete; ``stop``: a stop string; ``eog``: an
-    end-of-generation token; ``length``: the budget ran out."""
+    end-of-generation token; ``length``: the budget ran out, or what a grammar allows without end went in circles."""
     matched: str = ""
     """The stop string that matched."""
 

@@ -78,12 +78,16 @@ def _value(node: Any) -> str:
 
 
 def _object(node: JsonObject) -> str:
-    """The properties in order; each that is not required may be missing, and commas stand only between two."""
+    """The properties in order; each that is not required may be missing, and commas stand only between two.
+
+    A name and its colon are two lexemes, as in llguidance's own JSON. As one, it would be the longest match wherever
+    another choice of a union has the same key, and that choice could not be written.
+    """
     properties: JsonObject = node.get("properties", {})
     required = set(node.get("required", ()))
     if not required <= properties.keys():
         return _json(node)
-    items = [f"{_quoted(json.dumps(name) + ': ')} {_value(inner)}" for name, inner in properties.items()]
+    items = [f'{_quoted(json.dumps(name))} ": " {_value(inner)}' for name, inner in properties.items()]
     needed = [name in required for name in properties]
     if any(needed):
         first = needed.index(True)

@@ -17,6 +17,7 @@ from agentkit.model_backend.engine.native import Logits
 from agentkit.model_backend.engine.sampling import Matcher, Sampler
 from agentkit.model_backend.engine.text import TextStream
 from agentkit.model_backend.engine.vocab import Vocab
+from agentkit.model_backend.loops import runaway
 from agentkit.model_backend.script import Constrained, Decoded, Free, Grammar, Kind, Literal, Script, Segment
 
 __all__ = ["Decoder", "Feed"]
@@ -25,6 +26,11 @@ T = TypeVar("T")
 
 Feed: TypeAlias = Generator[list[int], Logits, T]
 """Yields tokens to add to the context, receives the logits after them."""
+
+_LOOK_FOR_LOOPS = 64
+"""Sampled tokens after which a constrained segment is looked at: a grammar lets text go on in circles for ever."""
+_PATIENCE = 4
+"""As for answers: a list of values may repeat itself."""
 
 Stop: TypeAlias = OneOf["complete", "stop", "eog", "length"]
 
@@ -152,6 +158,7 @@ class Decoder(Generic[T]):
             self._show(segment.kind, "".join(stream.feed(self._vocab.piece(token)) for token in segment.begun))
         budget = min(segment.max_tokens, self._left())
         stop: Stop = "length"
+        sampled = 0
         while (left := budget - len(self.tokens) + first) > 0:
             if forced := matcher.forced()[:left]:
                 matcher.accept(forced)
@@ -161,6 +168,9 @@ class Decoder(Generic[T]):
                 stop = "complete"
                 break
             if len(forced) == left:
+                break
+            sampled += 1
+            if sampled % _LOOK_FOR_LOOPS == 0 and runaway(self.tokens[first:], self._vocab.piece, patience=_PATIENCE):
                 break
             token = self._sampler.constrained((yield self._take()), matcher)
             self._add([token], segment.kind)

@@ -14,11 +14,11 @@ from agentkit.model_backend.base import TurnRequest, TurnStop
 from agentkit.model_backend.constraint.gemma4 import CallTokens, call_grammar
 from agentkit.model_backend.constraint.grammar import json_schema_grammar
 from agentkit.model_backend.formats.base import Draft
-from agentkit.model_backend.formats.gemma4_loops import runaway
 from agentkit.model_backend.formats.gemma4_parse import parse
 from agentkit.model_backend.formats.gemma4_pieces import Parsed
 from agentkit.model_backend.formats.gemma4_tokens import Alphabet, Mark
 from agentkit.model_backend.formats.parts import joined, write_parts
+from agentkit.model_backend.loops import runaway
 from agentkit.model_backend.script import Constrained, Decoded, Free, Grammar, Kind, Literal, Script, Segment
 
 __all__ = ["turn_script"]

@@ -37,6 +37,7 @@ PLAN_OPENING = "I need to call:\n- `"
 PLAN_TOKENS = 240
 KNOWN_ALREADY = "I have this result already, so I can answer: "
 _FENCE = re.compile(r"```[a-z]*\s*$")
+_LEXEME = re.compile(r'"(?:[^"\\]|\\.)*"|[:,]\s*|[^\s":,]|\s+')
 
 
 def turn_script(
@@ -231,7 +232,7 @@ class _Turn:
     def _options(self, tools: Iterable[ToolSpec]) -> str:
         style = self._style
         return " | ".join(
-            f"{_quoted(style.to_name + json.dumps(tool.name) + style.to_arguments)} {_expression(tool)} "
+            f"{_lexemes(style.to_name + json.dumps(tool.name) + style.to_arguments)} {_expression(tool)} "
             f"{_quoted(style.to_end)}"
             for tool in tools
         )
@@ -270,18 +271,22 @@ class _Turn:
         """Lets the model choose between a call and an answer that fits the schema."""
         opening = self._opening(first=True)
         lark = (
-            f"start: {self._lark(opening)} call | answer\n"
+            f"start: {self._lark(opening) if opening else ''} call | answer\n"
             f"call: {self._options(self._tools.values())}\n"
             f"answer: {json_schema_expression(output, closed=True)}"
         )
         decoded = yield from self._constrained(Grammar(lark))
-        _, opened, call = decoded.text.partition(opening)
-        if opened and decoded.text.startswith(opening):
+        if self._is_call(decoded.text, opening):
             self._stop = "calls"
-            going = yield from self._take(decoded, call)
+            going = yield from self._take(decoded, decoded.text.removeprefix(opening))
             yield from self._more(going)
         else:
             yield from self._finish_answer(decoded)
+
+    def _is_call(self, text: str, opening: str) -> bool:
+        style = self._style
+        starts = (opening + style.to_name + json.dumps(name) + style.to_arguments for name in self._tools)
+        return text.startswith(opening) if opening else text.startswith(tuple(starts))
 
     # Answers
 
@@ -312,6 +317,22 @@ def _settled_calls(request: TurnRequest) -> list[ToolCall]:
 
 def _expression(tool: ToolSpec) -> str:
     return json_schema_expression(tool.parameters, closed=True)
+
+
+def _lexemes(text: str) -> str:
+    """A piece of JSON as Lark strings, one for each of JSON's lexemes.
+
+    As one string, it would be the longest match wherever an answer begins with the same bracket, and hide the answer.
+    """
+    return " ".join(map(_quoted, _LEXEME.findall(text)))
+
+
+def _lexemes(text: str) -> str:
+    """A piece of JSON as Lark strings, one for each of JSON's lexemes.
+
+    As one string, it would be the longest match wherever an answer begins with the same bracket, and hide the answer.
+    """
+    return " ".join(map(_quoted, _LEXEME.findall(text)))
 
 
 def _quoted(text: str) -> str:

@@ -23,7 +23,21 @@ POINT = {
     "required": ["x"],
 }
 
+COUNTED = {
+    "type": "object",
+    "properties": {"kind": {"const": "counted"}, "count": {"type": "number"}},
+    "required": ["kind", "count"],
+}
+NAMED = {
+    "type": "object",
+    "properties": {"kind": {"const": "named"}, "name": {"type": "string"}},
+    "required": ["kind", "name"],
+}
+
 CASES: list[tuple[Any, str, bool]] = [
+    ({"anyOf": [COUNTED, NAMED]}, '{"kind": "counted", "count": 1e3}', True),
+    ({"anyOf": [COUNTED, NAMED]}, '{"kind": "named", "name": "a"}', True),
+    ({"anyOf": [NAMED, COUNTED]}, '{"kind": "named", "name": "a"}', True),
     (POINT, '{"name": "a", "x": 1.5}', True),
     (POINT, '{"x": 1e-9, "tags": [2E+3, -1]}', True),
     (POINT, '{"x": 1, "tags": []}', True),
@@ -108,6 +122,17 @@ def test_every_random_way_through_a_grammar_gives_a_valid_value(schema: dict[str
         validator: Any = jsonschema.Draft202012Validator(schema, format_checker=formats)
         validator.validate(json.loads(text))
     assert check_schema(schema).strict
+
+
+@given(choices=st.lists(_schemas, min_size=2, max_size=4), seed=st.integers(0, 2**32))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_union_allows_what_each_of_its_choices_allows(
+    choices: list[dict[str, Any]], seed: int, walk: Walk, accepts: Accepts
+) -> None:
+    union = json_schema_grammar({"anyOf": choices})
+    for choice in choices:
+        text = walk(json_schema_grammar(choice), seed)
+        assert text is None or accepts(union, text)
 
 
 def test_random_ways_do_come_to_an_end(walk: Walk) -> None:

@@ -111,6 +111,13 @@ def test_a_grammar_cut_at_its_budget_says_so(engine: Engine) -> None:
     assert (outcome.value[0].stop, len(outcome.tokens)) == ("length", 3)
 
 
+def test_what_goes_in_circles_within_a_grammar_is_cut_off(engine: Engine) -> None:
+    outcome = run(engine, Constrained(grammar=Grammar("start: /a{1000}/"), max_tokens=1000))
+    assert outcome.value[0].stop == "length"
+    assert set(outcome.value[0].text) == {"a"}
+    assert 200 < len(outcome.tokens) < 400
+
+
 def test_what_was_decoded_decides_what_follows(engine: Engine) -> None:
     def script() -> Script[str]:
         first = yield Constrained(grammar=Grammar('start: "a" | "b"'))

@@ -11,6 +11,8 @@ import pytest
 
 pytest.importorskip("llguidance")
 
+from llguidance import LLMatcher, LLTokenizer
+
 from agentkit.messages import Assistant, Text, Thought, ToolCall, ToolResult, User
 from agentkit.model_backend.base import ToolSpec, TurnRequest
 from agentkit.model_backend.formats.base import Draft
@@ -177,6 +179,22 @@ def test_with_a_schema_a_model_chooses_between_a_call_and_the_answer() -> None:
     assert play(request, [decoded("42")])[0].stop == "answer"
     opened = decoded('<tool_call>\n{"name": "add", "arguments": {"a": 1}}')
     assert play(request, [opened, decoded("", "eog")])[0].pieces == (ToolCall("add", {"a": 1}),)
+
+
+@pytest.mark.parametrize("style", [HERMES, CallStyle(), CallStyle(to_name='{"name":', to_arguments=',"parameters":')])
+@pytest.mark.parametrize("total", ["number", "string"])
+def test_both_a_call_and_the_answer_can_be_written_whatever_the_style(style: CallStyle, total: str) -> None:
+    output = {"type": "object", "properties": {"name": {"type": total}}, "required": ["name"]}
+    call = style.before + style.to_name + '"add"' + style.to_arguments + '{"a": 1}}'
+    answer = '{"name": 1}' if total == "number" else '{"name": "add"}'
+    request = replace(ASKED, output=output)
+    for text, stop in ((call, "calls"), (answer, "answer")):
+        draft, _, (choice, *_) = play(request, [decoded(text), decoded("", "eog")][: 1 + (stop == "calls")], style)
+        assert draft.stop == stop
+        tokenizer = LLTokenizer("byte")
+        matcher = LLMatcher(tokenizer, choice.grammar.lark)
+        assert matcher.try_consume_tokens(tokenizer.tokenize_str(text)) == len(text), text
+        assert matcher.is_accepting()
 
 
 def test_a_call_that_does_not_fit_the_tokens_is_left_out() -> None:
