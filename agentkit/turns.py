@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 
 from agentkit.errors import ModelError
@@ -13,8 +13,10 @@ from agentkit.guards import Ledger
 from agentkit.kill_points import kill_point
 from agentkit.limits import Limits
 from agentkit.message_json import message_to_json, piece_to_json
-from agentkit.messages import JsonObject, JsonValue, Message, Usage
-from agentkit.model_backend.base import Delta, Model, Parts, Sampling, Turn, TurnRequest
+from agentkit.messages import JsonObject, JsonValue, Message, Usage, is_object
+from agentkit.model_backend.base import Delta, Model, Part, Parts, Sampling, Turn, TurnRequest
+from agentkit.model_backend.constraint.validation import validate
+from agentkit.model_backend.part_text import ends_before
 from agentkit.prompt_log import PromptLog
 from agentkit.record import Record
 
@@ -135,7 +137,17 @@ class Turns:
 def _repeated(known: Sequence[JsonValue], parts: Parts) -> Parts:
     """Returns the parts of a turn that was cut off: first those that are known, as steps have started from them."""
 
-    def schema(done: Sequence[JsonValue]) -> JsonObject | None:
-        return {"const": known[len(done)]} if len(done) < len(known) else parts(done)
+    def choices(done: Sequence[JsonValue]) -> Sequence[Part]:
+        left = known[len(done) :]
+        found = parts(done)
+        return [part for choice in found for part in _only(choice, left)] if left else found
 
-    return schema
+    return choices
+
+
+def _only(part: Part, known: Sequence[JsonValue]) -> Iterator[Part]:
+    """Yields a part as it was written, if it was."""
+    value, *rest = known
+    if (ends := ends_before(part, rest)) and not validate(part.schema, value):
+        keys = {"properties": {k: {"const": v} for k, v in value.items()}} if is_object(value) else {}
+        yield replace(part, schema=keys if part.is_open else {"const": value}, ends=ends)

@@ -6,8 +6,8 @@ Everything above this module speaks of messages and pieces; everything below it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from agentkit.messages import Assistant, JsonObject, JsonValue, Message, Usage
@@ -18,6 +18,7 @@ __all__ = [
     "Emit",
     "Model",
     "ModelInfo",
+    "Part",
     "Parts",
     "Sampling",
     "ToolSpec",
@@ -33,8 +34,25 @@ TurnStop: TypeAlias = Literal["calls", "answer", "length"]
 """Why a turn ended: it made calls, it answered, or it ran out of tokens."""
 
 
-Parts: TypeAlias = Callable[[Sequence[JsonValue]], JsonObject | None]
-"""Gives the JSON Schema of the next part of an answer from the parts before it; ``None`` ends the answer.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of an answer: a JSON value, and the text around it.
+
+    The text belongs to the part, and is not put between two: what ends a value and what follows are often one token,
+    and a model that has to write them as two finds itself in a text such as it has never seen.
+    """
+
+    schema: JsonObject
+    """JSON Schema of the value."""
+    before: str = ""
+    ends: Mapping[str, Sequence[JsonValue]] = field(default_factory=lambda: {"\n": ()})
+    """The texts that may follow. Each may stand for further parts, which then count as written."""
+    is_open: bool = False
+    """Whether the value, an object that has all of its keys, is left open: other keys follow with the next part."""
+
+
+Parts: TypeAlias = Callable[[Sequence[JsonValue]], Sequence[Part]]
+"""Gives the choices for the next part of an answer from the values of those before it; none ends the answer.
 
 Called between segments of decoding, on the thread that decodes, so it has to be quick and must not touch
 what others change."""
@@ -90,8 +108,8 @@ class TurnRequest:
     output: JsonObject | None = None
     """JSON Schema that the answer (when the turn is not calls) must fit; ``None`` for free text."""
     parts: Parts | None = None
-    """Makes the turn an answer of JSON values, one a line, each under a schema that depends on those before. A
-    `Delta` of the kind ``part`` tells of each as soon as it is whole. Only for models that are not remote."""
+    """Makes the turn an answer of JSON values, each under a schema that depends on those before. A `Delta` of the
+    kind ``part`` tells of each as soon as it is whole. Only for models that are not remote."""
     max_tokens: int = 2048
     """The most output tokens of the turn, the thought not counted."""
     sampling: Sampling = Sampling()

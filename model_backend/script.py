@@ -15,10 +15,12 @@ constraint may depend on everything decoded so far. The generator's return value
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Literal as OneOf
 from typing import TypeAlias, TypeVar
+
+from agentkit.messages import JsonValue
 
 __all__ = ["Constrained", "Decoded", "Free", "Grammar", "Kind", "Literal", "Script", "Segment"]
 
@@ -67,9 +69,9 @@ class Constrained:
     """Tokens at the end of the context with which the grammar's text begins: what was decoded before it was
     known what it would be. They are shown with this segment; `Decoded.text` begins with them, `Decoded.tokens`
     does not."""
-    is_part: bool = False
-    """Whether this is a part of an answer in parts: people are shown the text as ever, and the planner is told of
-    the whole when it is complete."""
+    values: Callable[[str], Sequence[JsonValue]] | None = None
+    """For a part of an answer in parts: reads its values from the text. People are shown the text as ever, and the
+    planner is told of the values when it is complete."""
 
 
 Segment: TypeAlias = Literal | Free | Constrained

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from agentkit.messages import Assistant, JsonValue, Message, Piece, Text, Thought, ToolCall, ToolResult, Usage
-from agentkit.model_backend.base import Delta, Emit, ModelInfo, Turn, TurnRequest
+from agentkit.model_backend.base import Delta, Emit, ModelInfo, Part, Turn, TurnRequest
 from agentkit.model_backend.constraint.validation import validate
+from agentkit.model_backend.part_text import ends_before, part_text
 
 __all__ = ["ScriptedModel", "ScriptedParts", "ScriptedTurn"]
 
@@ -115,20 +116,37 @@ class ScriptedModel:
 
 
 async def _say_parts(request: TurnRequest, scripted: ScriptedParts, emit: Emit | None) -> Sequence[Piece]:
-    """Says the parts one by one; each has to fit the schema that the request gives for it."""
+    """Says the parts one by one; each has to fit one of the choices that the request gives for it."""
     assert request.parts is not None, "the script has parts, and the request asks for none"
-    for i, part in enumerate(scripted.parts):
-        schema = request.parts(scripted.parts[:i])
-        assert schema is not None, f"the answer ended before part {i + 1} of the script: {part!r}"
-        problems = validate(schema, part)
-        assert not problems, f"part {i + 1} of the script does not fit: {'; '.join(map(str, problems))}"
-        await asyncio.sleep(scripted.seconds)
-        if emit is not None:
-            emit(Delta(kind="text", text=json.dumps(part) + "\n"))
-            emit(Delta(kind="part", text=json.dumps(part), tokens=0))
-    assert request.parts(scripted.parts) is None, "the answer is not whole after the last part of the script"
-    text = Text("\n".join(map(json.dumps, scripted.parts)))
-    return (Thought(scripted.thought), text) if scripted.thought else (text,)
+    done: list[JsonValue] = []
+    whole = ""
+    while choices := request.parts(done):
+        left = scripted.parts[len(done) :]
+        assert left, "the answer is not whole after the last part of the script"
+        text, values = _chosen(choices, left, number=len(done) + 1)
+        for value in values:
+            await asyncio.sleep(scripted.seconds)
+            if emit is not None:
+                emit(Delta(kind="text", text=text))
+                emit(Delta(kind="part", text=json.dumps(value), tokens=0))
+            whole, text = whole + text, ""
+        done += values
+    left = scripted.parts[len(done) :]
+    assert not left, f"the answer ended before part {len(done) + 1} of the script: {left[0]!r}"
+    said = Text(whole.strip())
+    return (Thought(scripted.thought), said) if scripted.thought else (said,)
+
+
+def _chosen(choices: Sequence[Part], left: Sequence[JsonValue], *, number: int) -> tuple[str, list[JsonValue]]:
+    """Returns how the next of the script's values is written, and all values that are said by that."""
+    value, *rest = left
+    problems = [validate(part.schema, value) for part in choices]
+    assert not all(problems), f"part {number} of the script does not fit: {'; '.join(map(str, problems[0]))}"
+    part = next(part for part, found in zip(choices, problems, strict=True) if not found)
+    ends = ends_before(part, rest)
+    assert ends, f"what follows part {number} of the script may not follow there: {rest[0]!r}"
+    end, more = next(iter(ends.items()))
+    return part_text(part, value, end), [value, *more]
 
 
 def _emit_words(piece: Piece, emit: Emit) -> None:

@@ -39,31 +39,30 @@ You solve the user's task with tools. First you write a plan of tool calls; it i
 the results. You never make up what a tool can tell you."""
 
 RULES = """\
-A plan is lines of JSON, two for each step: its id and its tool, then the arguments. Where an argument is the result \
-of an earlier step, write a reference instead of a value: "$s1.field" for a part of the result, "$s1" for all of it, \
-also within text: "Total: $s1.total". Take other values from the task. Leave out optional arguments that the task does \
-not mention. A step with "for_each" runs once for each item of a list, which its arguments call "$item", and gives \
-the list of results. Make every call that the task needs and no other. The last step is "{answer}", or "{look}" when \
-the next arguments have to be read out of a text that a step gives: you see the text, and plan the rest.
+A plan is a JSON list of steps, and nothing else. A step is an object with "id" ("s1", "s2", ...), "tool" (the tool's \
+name) and "args" (an object with the arguments). Where an argument is the result of an earlier step, write a reference \
+instead of a value: "$s1.field" for a field of the result, "$s1" for all of it, also within text: "Total: $s1.total". \
+Take other values from the task. Leave out optional arguments that the task does not mention. A step with "for_each" \
+runs once for each item of a list, which its arguments call "$item", and gives the list of results. Use only the tools \
+below, and make every call that the task needs. When the next arguments have to be read out of a text that a step \
+gives, end the list with the tool "{look}", without "args": you see the text, and plan the rest.
 
-Example, with the tools
+Example. With the tools
 find_team(name: string) -> {{team_id: string, country: string}}
 list_matches(team_id: string, year: integer, limit?: integer) -> {{matches: {{match_id: string, date: string}}[]}}
 get_score(match_id: string, language?: string) -> {{score: string}}
-The task: How did Rosenborg play in 2021?
-{{"id": "s1", "tool": "find_team"}}
-{{"name": "Rosenborg"}}
-{{"id": "s2", "tool": "list_matches"}}
-{{"team_id": "$s1.team_id", "year": 2021}}
-{{"id": "s3", "for_each": "$s2.matches", "tool": "get_score"}}
-{{"match_id": "$item.match_id"}}
-{{"id": "s4", "tool": "{answer}"}}
+the task "How did Rosenborg play in 2021?" has the plan
+[
+  {{"id": "s1", "tool": "find_team", "args": {{"name": "Rosenborg"}}}},
+  {{"id": "s2", "tool": "list_matches", "args": {{"team_id": "$s1.team_id", "year": 2021}}}},
+  {{"id": "s3", "for_each": "$s2.matches", "tool": "get_score", "args": {{"match_id": "$item.match_id"}}}}
+]
 
 Tools:
 
 {tools}"""
 
-PLAN = "{task}\n\nWrite the plan for this task."
+PLAN = "Task: {task}\n\nWrite the plan."
 SO_FAR = "\n\nResults so far:\n{results}"
 EXTEND = "Results so far:\n{results}\n\nNow plan the steps that are left."
 REPAIR = """\
@@ -284,7 +283,7 @@ def opening(tools: Sequence[ToolSpec], instructions: str, history: Sequence[Mess
         question: What is asked.
     """
     writer = _writer(tools)
-    answer, look = writer.terminals
+    look = next(name for name, meaning in writer.terminals.items() if meaning == LOOK)
     listed = "\n".join(listing(tool, writer.given_by(tool.name)) for tool in tools)
-    rules = RULES.format(tools=listed, answer=answer, look=look)
+    rules = RULES.format(tools=listed, look=look)
     return [System(f"{instructions or INSTRUCTIONS}\n\n{rules}"), *history, User(question)]

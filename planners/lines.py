@@ -1,14 +1,18 @@
 """A plan as a model writes it: lines of JSON, and what the next one may be.
 
-Each step has two lines, its head and its arguments::
+It is a JSON list of steps, as small models write one by themselves::
 
-    {"id": "s1", "tool": "load_csv"}
-    {"path": "expenses.csv"}
-    {"id": "s2", "tool": "total"}
-    {"rows": "$s1.rows"}
-    {"id": "s3", "tool": "answer"}
+    [
+      {"id": "s1", "tool": "load_csv", "args": {"path": "expenses.csv"}},
+      {"id": "s2", "tool": "total", "args": {"rows": "$s1.rows"}}
+    ]
 
-There is no line on what a step is for: a small model copies it from the example, and then does what it says.
+It is decoded and read as lines: for each step its head (id and tool) and its arguments, whose schema depends on the
+head, and at the end a head that names what ends the plan, which the closing bracket stands for.
+
+What was tried: each line as a JSON object of its own, with "answer" as the last tool. The starter model then ended
+after one step of four, or went on with what nobody asked for. Nor is it told to say what a step is for: it copies that
+from the example, and then does what it says.
 
 Under the schemas that are given here, a head can name only tools that there are, and arguments can refer only to
 earlier steps, and only to what has a fitting type. So the graph has no cycle and nothing dangles, whatever the model's
@@ -25,7 +29,7 @@ from itertools import islice
 from typing import Any
 
 from agentkit.messages import JsonObject, JsonValue, is_object
-from agentkit.model_backend.base import ToolSpec
+from agentkit.model_backend.base import Part, ToolSpec
 from agentkit.planners.identities import Givers, givers, is_copied, is_named_for, is_told, spans, to_call_first
 from agentkit.planners.offers import (
     Offer,
@@ -118,6 +122,42 @@ class PlanWriter:
             said=self._said(head["tool"], draft),
             dollars="$" in self.task or not self.task,
         )
+
+    def parts(self, lines: Sequence[JsonValue]) -> list[Part]:
+        """Returns how the line that follows may be written; nothing when the plan is whole."""
+        schema = self.schema(lines)
+        if schema is None:
+            return []
+        number, is_arguments = divmod(len(lines), 2)
+        if is_arguments:
+            return [Part(schema=schema, before=" ", ends=self._ends(number + 1))]
+        before = "  " if number else "[\n  "
+        plain, *for_each = schema.get("anyOf", [schema])
+        named: list[str] = plain["properties"]["tool"]["enum"]
+        tools = [name for name in named if name not in self.terminals]
+        # The plan may end before its first step, and has to after its last; else its bracket says that it ends.
+        last = [n for n in named if self.terminals.get(n) == LOOK or (n in self.terminals and not (number and tools))]
+        choices: list[Part] = []
+        if tools:
+            heads: JsonObject = {"anyOf": [self._head_form(number, tools), *for_each]}
+            choices.append(Part(schema=heads, before=before, ends={', "args":': ()}, is_open=True))
+        if last:
+            choices.append(Part(schema=self._head_form(number, last), before=before, ends={"\n]": ()}))
+        return choices
+
+    def _ends(self, number: int) -> dict[str, Sequence[JsonValue]]:
+        """Returns what may follow the arguments of a step, when there are `number` steps by then."""
+        ends: dict[str, Sequence[JsonValue]] = {}
+        if number < self.max_steps:
+            ends["},\n"] = ()
+        if number >= self.least or not ends:
+            ends["}\n]"] = (self.answer(number),)
+        return ends
+
+    def answer(self, number: int) -> JsonObject:
+        """Returns the head that ends a plan of `number` steps."""
+        name = next(name for name, meaning in self.terminals.items() if meaning == ANSWER)
+        return {"id": f"s{self.first + number}", "tool": name}
 
     def steps(self, lines: Sequence[JsonValue]) -> list[Step]:
         """Returns the steps of the lines so far. The same call twice is one step: it could give nothing new."""

@@ -20,8 +20,7 @@ __all__ = ["PlanTurn", "TakeTurn"]
 MAX_TOKENS = 3072
 
 AS_ONE_VALUE = """
-Give the plan as one JSON object: {"steps": [{"id": "s1", "tool": "...", "args": {...}}, ...]}, \
-its last step with the tool "answer" or "look" and no args."""
+Give the plan as one JSON object with the list in it: {"steps": [{"id": "s1", "tool": "...", "args": {...}}, ...]}"""
 """Added to the request where the answer is one JSON value and not lines."""
 NOT_FITTING = "This plan does not fit: {problems}. Write the whole plan again, without that."
 
@@ -84,7 +83,7 @@ class PlanTurn:
 
     async def _lines(self, request: TurnRequest) -> AsyncGenerator[JsonValue]:
         """Yields the lines while the model writes them."""
-        request = replace(request, parts=self._writer.schema)
+        request = replace(request, parts=self._writer.parts)
         parts: asyncio.Queue[tuple[JsonValue] | None] = asyncio.Queue()
         turn = asyncio.ensure_future(self._take(request, lambda part: parts.put_nowait((part,))))
         turn.add_done_callback(lambda _: parts.put_nowait(None))
@@ -113,7 +112,7 @@ class PlanTurn:
         turn = await self._take(request)
         self._keep(turn)
         try:
-            lines = _as_lines(json.loads(turn.message.text))
+            lines = self._as_lines(json.loads(turn.message.text))
         except (ValueError, KeyError, TypeError) as error:
             return [], [f"it is not a plan ({error})"]
         for i, line in enumerate(lines):
@@ -134,25 +133,26 @@ class PlanTurn:
                 "for_each": {"type": "string"},
                 "args": {"type": "object"},
             },
-            "required": ["id", "tool", "args"],
+            "required": ["id", "tool"],
         }
         return {"type": "object", "properties": {"steps": {"type": "array", "items": step}}, "required": ["steps"]}
+
+    def _as_lines(self, value: JsonValue) -> list[JsonValue]:
+        """Returns the heads and arguments of a plan that is one JSON value, and what the end of its list says."""
+        steps = value["steps"] if is_object(value) else value
+        if not is_array(steps):
+            raise TypeError("there is no list of steps")
+        lines: list[JsonValue] = []
+        for step in steps:
+            lines.append({key: step[key] for key in ("id", "tool", "for_each") if key in step})
+            if step["tool"] in self._writer.terminals:
+                return lines
+            lines.append(step.get("args", {}))
+        return [*lines, self._writer.answer(len(steps))]
 
     def _keep(self, turn: Turn) -> None:
         self.message = turn.message
         self.usage += turn.usage
-
-
-def _as_lines(value: JsonValue) -> list[JsonValue]:
-    """Returns the heads and arguments of a plan that is one JSON value."""
-    steps = value["steps"] if is_object(value) else value
-    if not is_array(steps):
-        raise TypeError("there is no list of steps")
-    lines: list[JsonValue] = []
-    for step in steps:
-        lines.append({key: step[key] for key in ("id", "tool", "for_each") if key in step})
-        lines.append(step.get("args", {}))
-    return lines
 
 
 def _with_note(messages: Sequence[Message], note: str) -> list[Message]:

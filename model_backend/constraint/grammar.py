@@ -10,7 +10,7 @@ from agentkit.model_backend.constraint.schema import check_schema
 from agentkit.model_backend.constraint.scientific import expression
 from agentkit.model_backend.script import Grammar
 
-__all__ = ["json_schema_expression", "json_schema_grammar"]
+__all__ = ["json_schema_expression", "json_schema_grammar", "open_object_expression"]
 
 
 def json_schema_grammar(schema: Mapping[str, Any] | bool, *, closed: bool = False) -> Grammar:
@@ -32,3 +32,20 @@ def json_schema_grammar(schema: Mapping[str, Any] | bool, *, closed: bool = Fals
 def json_schema_expression(schema: Mapping[str, Any] | bool, *, closed: bool = False) -> str:
     """Returns the same as an expression, to stand in a rule of a larger Lark grammar."""
     return expression(json.loads(check_schema(schema, closed=closed).grammar_text))
+
+
+def open_object_expression(schema: Mapping[str, Any]) -> str:
+    """Returns the expression for an object without the bracket that ends it; what stands in it may then go on.
+
+    Args:
+        schema: Schema of an object with all of its keys, or ``anyOf`` such.
+    """
+    return f"({' | '.join(map(_opened, schema.get('anyOf', [schema])))})"
+
+
+def _opened(schema: Mapping[str, Any]) -> str:
+    members = (
+        f'{json.dumps(json.dumps(name))} ": " {json_schema_expression(inner, closed=True)}'
+        for name, inner in schema["properties"].items()
+    )
+    return '"{" ' + ' ", " '.join(members)

@@ -7,6 +7,7 @@ the model in one batch, and logits are computed only where one is sampled.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator, Sequence
 from typing import Generic, TypeAlias, TypeVar
 from typing import Literal as OneOf
@@ -182,8 +183,9 @@ class Decoder(Generic[T]):
         if stop == "length" and matcher.complete:
             stop = "complete"
         self._show(segment.kind, stream.finish())
-        if segment.is_part and stop == "complete":
-            self._emit(Delta(kind="part", text=stream.text, tokens=0))
+        if segment.values is not None and stop == "complete":
+            for value in segment.values(stream.text):
+                self._emit(Delta(kind="part", text=json.dumps(value), tokens=0))
         return Decoded(text=stream.text, tokens=tuple(self.tokens[first:]), stop=stop)
 
     def _left(self) -> int:

@@ -1,39 +1,40 @@
-"""An answer in parts: JSON values, one a line, each under a schema that depends on those before."""
+"""An answer in parts: JSON values in a text, each under a schema that depends on those before."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from functools import partial
 
 from agentkit.messages import JsonValue
-from agentkit.model_backend.base import Parts
-from agentkit.model_backend.constraint import json_schema_grammar
-from agentkit.model_backend.script import Constrained, Decoded, Literal, Segment
+from agentkit.model_backend.base import Part, Parts
+from agentkit.model_backend.constraint.grammar import json_schema_expression, open_object_expression
+from agentkit.model_backend.part_text import read_part
+from agentkit.model_backend.script import Constrained, Decoded, Grammar, Segment
 
 __all__ = ["joined", "write_parts"]
 
 
 def write_parts(parts: Parts, *, max_tokens: int) -> Generator[Segment, Decoded, list[Decoded]]:
-    """Decodes the parts; gives everything that was decoded, the line breaks between them included.
+    """Decodes the parts; gives everything that was decoded.
 
     The last of it has stopped for ``length`` when the tokens ran out before the answer was whole.
 
     Args:
-        parts: Gives the schema of each part.
+        parts: Gives the choices for each part.
         max_tokens: The most tokens of all parts together.
     """
     done: list[JsonValue] = []
     everything: list[Decoded] = []
-    while (schema := parts(done)) is not None:
-        if done:
-            everything.append((yield Literal(text="\n", kind="text")))
+    while choices := parts(done):
         left = max_tokens - sum(len(decoded.tokens) for decoded in everything)
-        grammar = json_schema_grammar(schema, closed=True)
-        decoded = yield Constrained(grammar=grammar, max_tokens=max(left, 1), kind="text", is_part=True)
+        read = partial(read_part, choices)
+        grammar = Grammar("start: " + " | ".join(map(_expression, choices)))
+        decoded = yield Constrained(grammar=grammar, max_tokens=max(left, 1), kind="text", values=read)
         everything.append(decoded)
         if decoded.stop == "length":
             break
-        done.append(json.loads(decoded.text))
+        done += read(decoded.text)
     return everything
 
 
@@ -44,3 +45,10 @@ def joined(decoded: list[Decoded]) -> Decoded:
         tokens=tuple(token for d in decoded for token in d.tokens),
         stop=decoded[-1].stop if decoded else "complete",
     )
+
+
+def _expression(part: Part) -> str:
+    value = open_object_expression(part.schema) if part.is_open else json_schema_expression(part.schema, closed=True)
+    before = json.dumps(part.before, ensure_ascii=False) if part.before else ""
+    ends: Sequence[str] = [json.dumps(end, ensure_ascii=False) for end in part.ends]
+    return f"{before} {value} ({' | '.join(ends)})"

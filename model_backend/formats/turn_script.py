@@ -327,14 +327,6 @@ def _lexemes(text: str) -> str:
     return " ".join(map(_quoted, _LEXEME.findall(text)))
 
 
-def _lexemes(text: str) -> str:
-    """A piece of JSON as Lark strings, one for each of JSON's lexemes.
-
-    As one string, it would be the longest match wherever an answer begins with the same bracket, and hide the answer.
-    """
-    return " ".join(map(_quoted, _LEXEME.findall(text)))
-
-
 def _quoted(text: str) -> str:
     """A string of the Lark dialect."""
     return json.dumps(text, ensure_ascii=False)

@@ -119,7 +119,7 @@ AGAIN: list[Any] = [
 def numbered(lines: Sequence[Any], request: TurnRequest) -> list[Any]:
     """Returns a plan with the numbers that are asked for."""
     assert request.parts is not None
-    found = re.search(r'"id": (?:{"const": )?"s(\d+)"', json.dumps(request.parts([])))
+    found = re.search(r'"id": (?:{"const": )?"s(\d+)"', json.dumps([part.schema for part in request.parts([])]))
     assert found is not None
     first = int(found[1]) - 1
     text = re.sub(r'"(\$?)s(\d+)"', lambda m: f'"{m[1]}s{int(m[2]) + first}"', json.dumps(lines))

@@ -11,7 +11,11 @@ import pytest
 
 from agentkit.errors import LimitReached, ModelError, UsageError
 from agentkit.model_backend.base import Delta
+from agentkit.model_backend.constraint import Constraints
 from agentkit.model_backend.engine import Engine, EngineSettings, Outcome, ResolvedSampling
+from agentkit.model_backend.engine.decode import Decoder
+from agentkit.model_backend.engine.native import Logits
+from agentkit.model_backend.engine.sampling import Matcher, Sampler
 from agentkit.model_backend.script import Constrained, Decoded, Free, Grammar, Literal, Script, Segment
 from tests.tiny_gguf import build_tiny_gguf
 
@@ -112,10 +116,26 @@ def test_a_grammar_cut_at_its_budget_says_so(engine: Engine) -> None:
 
 
 def test_what_goes_in_circles_within_a_grammar_is_cut_off(engine: Engine) -> None:
-    outcome = run(engine, Constrained(grammar=Grammar("start: /a{1000}/"), max_tokens=1000))
-    assert outcome.value[0].stop == "length"
-    assert set(outcome.value[0].text) == {"a"}
-    assert 200 < len(outcome.tokens) < 400
+    class Stubborn(Sampler):
+        def constrained(self, logits: Logits, matcher: Matcher) -> int:
+            return next(token for token in (again, *range(engine.vocab.size)) if matcher.allows(token))
+
+    (again,) = engine.vocab.tokenize("a", special=False)
+    decoder = Decoder(
+        script_of(Constrained(grammar=Grammar("start: /[ab]{4000}/"), max_tokens=1000)),
+        vocab=engine.vocab,
+        sampler=Stubborn(GREEDY),
+        matcher=Constraints(engine.vocab.handle, eog=engine.vocab.eog).matcher,
+        room=2000,
+        emit=lambda delta: None,
+    )
+    feed = decoder.run()
+    with pytest.raises(StopIteration) as ended:
+        while True:
+            feed.send(None)  # type: ignore[arg-type]  # the logits, which it does not look at
+    (decoded,) = ended.value.value
+    assert (decoded.stop, {*decoded.text}) == ("length", {"a"})
+    assert 200 < len(decoded.tokens) < 400
 
 
 def test_what_was_decoded_decides_what_follows(engine: Engine) -> None:

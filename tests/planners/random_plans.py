@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from agentkit.errors import ArgumentError
-from agentkit.messages import JsonObject, JsonValue, User
-from agentkit.model_backend.base import ToolSpec, TurnRequest
+from agentkit.messages import JsonObject, JsonValue, Text, User
+from agentkit.model_backend.base import Part, Parts, ToolSpec, TurnRequest
 from agentkit.model_backend.constraint import validate
 from agentkit.planners.check import check_plan
 from agentkit.planners.lines import PlanWriter
@@ -56,11 +56,15 @@ def random_tools(seed: int) -> dict[str, ToolSpec]:
 def check_plans(kind: TinyKind, folder: Path, seeds: Sequence[int], times: int) -> tuple[int, int, int]:
     """Has plans written for each tool set that many times; returns how many, their steps and their references."""
     writers = [PlanWriter(random_tools(seed), least=LEAST, max_steps=MAX_STEPS) for seed in seeds for _ in range(times)]
-    asked = [TurnRequest(messages=[User("go")], parts=w.schema, max_tokens=4000) for w in writers]
+    written: list[list[JsonValue]] = [[] for _ in writers]
+    pairs = zip(writers, written, strict=True)
+    asked = [TurnRequest(messages=[User("go")], parts=_kept(w, lines), max_tokens=4000) for w, lines in pairs]
     steps = references = 0
-    for writer, outcome in zip(writers, decode_all(kind, folder, asked), strict=True):
-        text = "".join(getattr(piece, "text", "") for piece in outcome.value.pieces)
-        lines = [json.loads(line) for line in text.split("\n") if _is_whole(line)]
+    for writer, lines, outcome in zip(writers, written, decode_all(kind, folder, asked), strict=True):
+        if writer.ending(lines):  # else the tokens ran out
+            (said,) = outcome.value.pieces
+            assert isinstance(said, Text)
+            assert all(step["id"] for step in json.loads(said.text))
         plan = check(writer, lines)
         steps += len(plan)
         references += sum(len(step.refs) for step in plan)
@@ -80,9 +84,11 @@ def check(writer: PlanWriter, lines: Sequence[JsonValue]) -> list[Step]:
     return found
 
 
-def _is_whole(line: str) -> bool:
-    try:
-        json.loads(line)
-    except ValueError:
-        return False  # the last line, when the tokens ran out
-    return True
+def _kept(writer: PlanWriter, lines: list[JsonValue]) -> Parts:
+    """Returns the parts of a plan, whose values are kept as they come."""
+
+    def parts(done: Sequence[JsonValue]) -> Sequence[Part]:
+        lines[:] = done
+        return writer.parts(done)
+
+    return parts

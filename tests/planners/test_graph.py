@@ -70,7 +70,7 @@ def test_a_plan_is_written_in_one_turn_and_its_results_become_the_answer() -> No
 def test_the_model_may_think_before_it_plans() -> None:
     result, model = run([ScriptedParts(parts=SUM, thought="Two cities."), "9,000"], thinking=100)
     assert model.requests[0].thinking == 100
-    (message,) = [m for m in result.messages if m.role == "assistant" and m.text.startswith("{")]
+    (message,) = [m for m in result.messages if m.role == "assistant" and m.text.startswith("[")]
     assert message.pieces[0] == Thought("Two cities.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 
 from agentkit.messages import JsonObject, JsonValue
-from agentkit.model_backend.base import ToolSpec
+from agentkit.model_backend.base import Part, ToolSpec
 from agentkit.model_backend.constraint import validate
+from agentkit.model_backend.part_text import ends_before, part_text
 from agentkit.planners.lines import ANSWER, LOOK, MAX_REPETITIONS, PlanWriter
 from agentkit.planners.plan import ITEM, Ref, Step, StepId, Template
 
@@ -70,6 +72,46 @@ def test_a_plan_ends_with_a_terminal_and_with_nothing_after_it() -> None:
         assert WRITER.schema([*FIRST, head(2, terminal)]) is None
         assert WRITER.ending([*FIRST, head(2, terminal)]) == terminal
     assert WRITER.ending(FIRST) == ""
+
+
+def written(writer: PlanWriter, lines: Sequence[JsonValue]) -> str:
+    """Returns the text of a plan, which has to be one that the choices for its parts give."""
+    text, done = "", 0
+    while choices := writer.parts(lines[:done]):
+        part = next(part for part in choices if not validate(part.schema, lines[done]))
+        end, more = next(iter(ends_before(part, lines[done + 1 :]).items()))
+        text += part_text(part, lines[done], end)
+        done += 1 + len(more)
+    assert done == len(lines)
+    return text
+
+
+def test_a_plan_is_written_as_a_list_of_steps() -> None:
+    lines = [*FIRST, head(2, "weather"), {"city": "$s1.city"}]
+    assert json.loads(written(WRITER, [*lines, head(3, ANSWER)])) == [
+        {"id": "s1", "tool": "order", "args": {"number": 7}},
+        {"id": "s2", "tool": "weather", "args": {"city": "$s1.city"}},
+    ]
+    assert json.loads(written(WRITER, [*lines, head(3, LOOK)]))[-1] == {"id": "s3", "tool": LOOK}
+    assert json.loads(written(WRITER, [head(1, ANSWER)])) == [{"id": "s1", "tool": ANSWER}]
+
+
+def test_the_end_of_the_list_is_the_end_of_the_plan_where_it_may_end() -> None:
+    def ends(writer: PlanWriter) -> list[str]:
+        (part,) = writer.parts([head(1, "order")])
+        return [*part.ends]
+
+    assert ends(WRITER) == ["},\n", "}\n]"]
+    assert ends(PlanWriter(TOOLS, least=2)) == ["},\n"]
+    assert ends(PlanWriter(TOOLS, max_steps=1)) == ["}\n]"]
+    assert {ANSWER, LOOK}.isdisjoint(tools(PlanWriter(TOOLS, least=1).parts([])))
+    assert ANSWER in tools(WRITER.parts([]))
+    assert {ANSWER, LOOK} & {*tools(WRITER.parts(FIRST))} == {LOOK}
+
+
+def tools(choices: Sequence[Part]) -> list[str]:
+    forms = [form for part in choices for form in part.schema.get("anyOf", [part.schema])]
+    return [name for form in forms for name in form["properties"]["tool"]["enum"]]
 
 
 def test_a_plan_that_has_to_have_a_step_can_not_end_before_it() -> None:
