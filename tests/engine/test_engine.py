@@ -118,7 +118,8 @@ def test_a_grammar_cut_at_its_budget_says_so(engine: Engine) -> None:
 def test_what_goes_in_circles_within_a_grammar_is_cut_off(engine: Engine) -> None:
     class Stubborn(Sampler):
         def constrained(self, logits: Logits, matcher: Matcher) -> int:
-            return next(token for token in (again, *range(engine.vocab.size)) if matcher.allows(token))
+            token: int = next(token for token in (again, *range(engine.vocab.size)) if matcher.allows(token))
+            return token
 
     (again,) = engine.vocab.tokenize("a", special=False)
     decoder = Decoder(
