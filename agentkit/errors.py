@@ -51,6 +51,7 @@ __all__ = [
     "RunChanged",
     "RunError",
     "RunOwned",
+    "RunsNotWritable",
     "SchemaError",
     "TaskFileError",
     "ToolDefinitionError",
@@ -179,6 +180,10 @@ class RecordEnds(Diverged):
 
 class JournalError(RunError):
     """The run's file can't be written or read."""
+
+
+class RunsNotWritable(JournalError, UsageError):
+    """The run's file is in a place where nothing may be written. The command line exits with code 2."""
 
 
 class ToolSignal(AgentkitError):

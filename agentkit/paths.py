@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
@@ -21,20 +23,17 @@ _APP = "agentkit"
 
 def runs_folder() -> Path:
     """Returns the folder of the run files: ``$AGENTKIT_HOME/runs``, else in the user's data folder."""
-    home = _home()
-    return (home or platformdirs.user_data_path(_APP, appauthor=False)) / "runs"
+    return (_home() or _of_user(platformdirs.user_data_path)) / "runs"
 
 
 def models_folder() -> Path:
     """Returns the folder of the models: ``$AGENTKIT_HOME/models``, else in the user's cache folder."""
-    home = _home()
-    return (home or platformdirs.user_cache_path(_APP, appauthor=False)) / "models"
+    return (_home() or _of_user(platformdirs.user_cache_path)) / "models"
 
 
 def config_file() -> Path:
     """Returns the path of ``config.toml``, which need not exist."""
-    home = _home()
-    return (home or platformdirs.user_config_path(_APP, appauthor=False)) / "config.toml"
+    return (_home() or _of_user(platformdirs.user_config_path)) / "config.toml"
 
 
 def pins_folder() -> Path:
@@ -64,3 +63,11 @@ def default_model() -> str:
 def _home() -> Path | None:
     home = os.environ.get("AGENTKIT_HOME")
     return Path(home).expanduser() if home else None
+
+
+def _of_user(find: Callable[..., Path]) -> Path:
+    with suppress(RuntimeError):  # raised without a home, or there comes "~/...", a folder of that name in this one
+        folder = find(_APP, appauthor=False)
+        if folder.is_absolute():
+            return folder
+    raise UsageError("this user has no home folder; set HOME, or AGENTKIT_HOME to a folder for agentkit's files")

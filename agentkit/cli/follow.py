@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from agentkit.cli.display import Display, PlainDisplay, SilentDisplay
+from agentkit.cli.interrupts import Interrupts
 from agentkit.events import Event, RunPaused
 from agentkit.trace.text import value_text, visible
 from agentkit.trace.trace import Trace
@@ -87,13 +88,13 @@ def follow_to_the_end(
         run: Starts the run with a function that takes its events.
         as_json: Whether to print one JSON object instead of the answer.
     """
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # what tools print must not end up in the answer
-            asyncio.run(follower.follow(run))
-    except KeyboardInterrupt:
-        _say_what_is_kept(follower.trace)
-        return 130
+    interrupts = Interrupts(lambda: _what_is_kept(follower.trace))
+    with contextlib.redirect_stdout(sys.stderr), interrupts:  # what tools print must not end up in the answer
+        asyncio.run(interrupts.run(follower.follow(run)))
     trace = follower.trace
+    if interrupts.signal is not None and trace.stop_reason in (None, "cancelled"):
+        say(_what_is_kept(trace))
+        return 128 + interrupts.signal
     if isinstance(trace.end, RunPaused):  # from the viewer it may have been decided about, and gone on with
         trace = Trace.load(trace.run_id)
     if as_json:
@@ -141,16 +142,14 @@ def _exit_code(trace: Trace) -> int:
     return 130 if end is not None and end.stop_reason == "cancelled" else 1
 
 
-def _say_what_is_kept(trace: Trace) -> None:
+def _what_is_kept(trace: Trace) -> str:
     from agentkit.trace.text import counted
 
     if not trace.run_id:
-        say("interrupted before the run began; nothing was done")
-        return
+        return "interrupted before the run began; nothing was done"
     done = [counted(len(trace.turns), "turn")] if trace.turns else []
     done.append(counted(sum(s.ok is not None for s in trace.steps), "finished call"))
-    say(f"interrupted; run {trace.run_id} is kept, with {' and '.join(done)}")
-    say(_what_now(trace))
+    return f"interrupted; run {trace.run_id} is kept, with {' and '.join(done)}\n{_what_now(trace)}"
 
 
 def _what_now(trace: Trace) -> str:

@@ -9,6 +9,7 @@ code  meaning
 3     a person is needed
 130   interrupted by Ctrl-C
 141   the reader of the output went away, as in ``agentkit runs | head``
+143   ended by SIGTERM
 ====  ================================================================
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import sqlite3
@@ -11,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from agentkit.errors import JournalError
+from agentkit.errors import JournalError, RunsNotWritable
 from agentkit.events import Event
 from agentkit.journal.lock import RunLock
 from agentkit.journal.tables import FORMAT, SCHEMA, row
@@ -21,6 +22,8 @@ __all__ = ["Durability", "SqliteJournal"]
 Durability: TypeAlias = Literal["full", "normal"]
 """What survives: with ``full`` everything that was flushed; with ``normal`` all of it when only the process dies, and
 perhaps not the latest of it when the machine loses power."""
+
+_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
 
 _Item: TypeAlias = "Event | Future[None] | None"
 
@@ -38,6 +41,7 @@ class SqliteJournal:
 
     Raises:
         agentkit.errors.JournalError: It can't be made or opened, or is (not) there already.
+        agentkit.errors.RunsNotWritable: Its folder can't be written to.
         agentkit.errors.RunOwned: Another owner holds the run.
     """
 
@@ -59,7 +63,11 @@ class SqliteJournal:
         except (OSError, sqlite3.Error) as e:
             if self._thread.ident is not None:
                 self._lock.release()
-            raise JournalError(f"can't {'open' if resume else 'create'} the run file {str(path)!r}: {e}") from e
+            what = f"can't {'open' if resume else 'create'} the run file {str(path)!r}"
+            if isinstance(e, OSError) and e.errno in _NOT_WRITABLE:
+                remedy = "copy it to a folder that can be written to" if resume else "set AGENTKIT_HOME to another folder"
+                raise RunsNotWritable(f"{what}: {e.strerror}; {remedy}") from e
+            raise JournalError(f"{what}: {e}") from e
 
     def append(self, event: Event) -> None:
         """Hands an event to the writer."""

@@ -200,8 +200,9 @@ def test_a_home_that_can_not_be_written_is_said_in_one_line(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("AGENTKIT_HOME", str(tmp_path / "file"))
     done = cli("run", write_task(ADD))
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (2, "")
     assert done.err.startswith("error: can't create the run file ")
+    assert done.err.endswith("Not a directory; set AGENTKIT_HOME to another folder\n")
     assert done.err.count("\n") == 1
 
 

@@ -17,8 +17,8 @@ HEAD = """\
 
 <!-- Written by `make docs`; a test keeps it equal to the commands. -->
 
-Exit codes: 0 done, 1 the run failed, 2 misuse, 3 needs a person, 130 interrupted. On a terminal progress is live; in a
-pipe it is plain lines; `--json` prints one object for programs.
+Exit codes: 0 done, 1 the run failed, 2 misuse, 3 needs a person, 130 interrupted, 143 ended by SIGTERM. On a terminal
+progress is live; in a pipe it is plain lines; `--json` prints one object for programs.
 """
 
 
