@@ -21,6 +21,7 @@
     │   ├── Diverged               a run that is repeated does something else than what is recorded
     │   │   └── RecordEnds         ... or something more
     │   └── JournalError           the run's file can't be written or read
+    │       └── RunsNotWritable    ... because nothing may be written there; also a UsageError
     └── ToolSignal                 what a tool raises to tell the model something
         ├── ArgumentError          the arguments do not fit the tool's parameters
         ├── Retry                  "call me again, differently"

@@ -65,8 +65,10 @@ class SqliteJournal:
                 self._lock.release()
             what = f"can't {'open' if resume else 'create'} the run file {str(path)!r}"
             if isinstance(e, OSError) and e.errno in _NOT_WRITABLE:
-                remedy = "copy it to a folder that can be written to" if resume else "set AGENTKIT_HOME to another folder"
-                raise RunsNotWritable(f"{what}: {e.strerror}; {remedy}") from e
+                advice = (
+                    "copy it to a folder that can be written to" if resume else "set AGENTKIT_HOME to another folder"
+                )
+                raise RunsNotWritable(f"{what}: {e.strerror}; {advice}") from e
             raise JournalError(f"{what}: {e}") from e
 
     def append(self, event: Event) -> None:
