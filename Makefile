@@ -35,7 +35,7 @@ format: .venv/dev.stamp  ## format the code and mend what can be mended
 	@$(BIN)/ruff format .
 
 agentdojo: .venv-agentdojo/stamp  ## replay AgentDojo's calls through the policy, without a model (takes minutes)
-	@.venv-agentdojo/bin/python benchmarks/agentdojo_gate.py
+	@.venv-agentdojo/bin/python -m benchmarks.agentdojo_gate
 
 docs: .venv/dev.stamp  ## write the command line's page and serve the documentation
 	@$(BIN)/python tests/repo/cli_reference.py

@@ -205,7 +205,7 @@ class Executor:
             step = self.plan[heapq.heappop(self._recalled)[1]]
             done = self._record.results[step.id]
             called = bool(self._record.attempts[step.id, None] or self._record.items[step.id])
-            self._label(step, called=called, known=done.labels)
+            self._label(step, called=called, ok=done.ok, known=done.labels)
             if done.ok and step.id in self._same_as:
                 self._settle(self._again(step))
             else:
@@ -341,7 +341,7 @@ class Executor:
         self, result: StepResult, *, called: bool, state: JsonObject | None = None, sandbox: str = ""
     ) -> StepResult:
         """Records how a step ended."""
-        labels = self._label(self.plan[result.id], called=called)
+        labels = self._label(self.plan[result.id], called=called, ok=result.ok)
         self._emit(
             StepFinished(
                 id=result.id,
@@ -357,10 +357,10 @@ class Executor:
         )
         return result
 
-    def _label(self, step: Step, *, called: bool, known: Sequence[str] = ()) -> Labels:
+    def _label(self, step: Step, *, called: bool, ok: bool, known: Sequence[str] = ()) -> Labels:
         """Keeps where a result comes from."""
         effect = called and self._caller.may_change(step.tool)
-        return self._labels.finish(step, effect=effect, of=self._same_as.get(step.id, ""), known=known)
+        return self._labels.finish(step, effect=effect, ok=ok, of=self._same_as.get(step.id, ""), known=known)
 
     @staticmethod
     def _now() -> float:

@@ -7,6 +7,7 @@ has read a web page may write whatever the page says.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -39,7 +40,7 @@ class CallLabels:
     arguments: Mapping[str, Labels] = field(default_factory=dict[str, Labels])
     """For each argument, the labels of the results that it refers to; what stands in it literally is its writer's."""
     foreseen: bool = True
-    """Whether the tool was named for this task before its writer had read anything untrusted."""
+    """Whether this call of the tool was wanted for the task before anything untrusted was read."""
 
     @property
     def all(self) -> Labels:
@@ -68,7 +69,9 @@ class LabelBook:
         self._writers: dict[StepId, Labels] = {}
         self._results: dict[StepId, Labels] = {}
         self._tools: dict[StepId, str] = {}
-        self._foreseen: set[str] = set()
+        self._wanted: Counter[str] = Counter()
+        """How many calls of each tool are still wanted."""
+        self._foreseen: set[StepId] = set()
 
     @property
     def seen(self) -> Labels:
@@ -95,14 +98,17 @@ class LabelBook:
         self._seen |= frozenset({_MODEL}).union(*self._results.values())
 
     def foresee(self, tools: Iterable[str]) -> None:
-        """Takes in which tools the model wants for the task, unless it has read untrusted text by now."""
+        """Takes in which calls the model wants to make, by tool, unless it has read untrusted text by now."""
         if not untrusted(self._seen):
-            self._foreseen.update(tools)
+            for tool in tools:
+                self._wanted[tool] += 1
 
     def write(self, step: Step) -> Labels:
         """Takes in that a step was written now, and returns the labels of its writer."""
-        self.foresee([step.tool])
         self._writers[step.id] = self._seen
+        if self._wanted[step.tool] or not untrusted(self._seen):
+            self._foreseen.add(step.id)
+            self._wanted[step.tool] = max(self._wanted[step.tool] - 1, 0)
         return self._seen
 
     def call(self, step: Step) -> CallLabels:
@@ -115,15 +121,16 @@ class LabelBook:
         return CallLabels(
             writer=self._writers.get(step.id, self._seen),
             arguments=arguments,
-            foreseen=step.tool in self._foreseen,
+            foreseen=step.id in self._foreseen and step.for_each is None,
         )
 
-    def finish(self, step: Step, *, effect: bool, of: str = "", known: Iterable[str] = ()) -> Labels:
+    def finish(self, step: Step, *, effect: bool, ok: bool = True, of: str = "", known: Iterable[str] = ()) -> Labels:
         """Takes in that a step has a result, also one that says that it failed, and returns the labels of that.
 
         Args:
             step: The step.
             effect: Whether the call may have changed something.
+            ok: Whether it did what it should; a call that was wanted and came to nothing may be made again.
             of: Another step whose result this one's is, or holds.
             known: The labels, when they were recorded earlier.
         """
@@ -134,6 +141,8 @@ class LabelBook:
             found |= self[step.for_each.step]
         if effect:
             self._world |= frozenset(untrusted(found))
+        elif (of or not ok) and step.id in self._foreseen:
+            self._wanted[step.tool] += 1
         self._results[step.id] = found
         self._tools[step.id] = step.tool
         return found
@@ -145,7 +154,8 @@ class LabelBook:
         if origin == ITEM and step.for_each is not None:
             origin, path = step.for_each.step, (*step.for_each.path, *path)
         tool = self._tools.get(origin, "")
-        if path and path[-1] in self._own(tool):
+        keys = [key for key in path if isinstance(key, str)]
+        if any(keys == field.split(".") for field in self._own(tool)):
             return frozenset({f"tool:{tool}"})
         return self[origin]
 

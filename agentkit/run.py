@@ -183,7 +183,7 @@ class Run:
         return await self._turns.take(request, on_part)
 
     def foresees(self, tools: Iterable[str]) -> None:
-        """Takes in which tools the model wants for the task."""
+        """Takes in which calls the model wants, by tool."""
         self._labels.foresee(tools)
 
     def chose(self, way: Way, reason: str) -> None:

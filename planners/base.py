@@ -107,7 +107,7 @@ class PlanningContext(Protocol):
         ...
 
     def foresees(self, tools: Iterable[str]) -> None:
-        """Takes in which tools the model wants for the task; an effect that it wants only later is looked at twice."""
+        """Takes in which calls the model wants, by tool; an effect that it wants only later is looked at twice."""
         ...
 
     def warn(self, about: str, message: str) -> None:

@@ -71,7 +71,8 @@ class Tool(ABC):
     """Where the text in its results comes from: ``file``, ``web``, ``untrusted``, ``mcp:SERVER``; ``None`` when it is
     the developer's own. What is neither a file nor one's own is untrusted (see `agentkit.labels`)."""
     own: tuple[str, ...] = ()
-    """Fields of its results that it makes itself and no stranger can choose, such as ids."""
+    """Fields of its results that it makes itself and no stranger can choose, such as ``id``: of the result itself or
+    of each of its items; further down, with dots and without indices: ``messages.id``."""
     sink: Sink = False
 
     @abstractmethod

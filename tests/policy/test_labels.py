@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from agentkit.labels import LabelBook, untrusted
 from agentkit.messages import Assistant, Message, Text, ToolResult, User
 from agentkit.planners.plan import Step, StepId, parse_refs
-from agentkit.untrusted_calls import stands_in
 
 SOURCES = {"mail": "untrusted", "page": "web", "load": "file", "look": "mcp:notes"}
 
@@ -65,6 +62,16 @@ def test_fields_that_a_tool_makes_itself_are_its_own(book: LabelBook) -> None:
     assert book.call(step("c", "drop", for_each="$a", id="$item.id")).arguments == {"id": {"tool:mail"}}
 
 
+def test_what_strangers_nest_in_a_result_is_not_the_tools_own(book: LabelBook) -> None:
+    run(book, step("a", "mail"))
+    for path in ("$a[0].attached.id", "$a.id.x", "$a['x.id']"):
+        assert untrusted(book.call(step("b", "drop", id=path)).arguments["id"]) == ["untrusted"]
+    deep = LabelBook(SOURCES.get, lambda tool: ("found.id",))
+    run(deep, step("a", "mail"))
+    assert deep.call(step("b", "drop", id="$a.found[1].id")).arguments == {"id": {"tool:mail"}}
+    assert untrusted(deep.call(step("b", "drop", id="$a['found.id']")).arguments["id"]) == ["untrusted"]
+
+
 def test_a_failed_step_is_labelled_too(book: LabelBook) -> None:
     run(book, step("a", "page", url="x"))  # its message may quote the page
     assert "web" in book["a"]
@@ -89,14 +96,56 @@ def test_a_turn_sees_all_results_that_are_there(book: LabelBook) -> None:
     assert untrusted(book["b"]) == ["web"]  # its words were written by who had read the page
 
 
-def test_a_tool_is_foreseen_only_before_something_untrusted_was_read(book: LabelBook) -> None:
+def foreseen(book: LabelBook, each: Step) -> bool:
+    book.write(each)
+    return book.call(each).foreseen
+
+
+def test_a_call_is_foreseen_only_before_something_untrusted_was_read(book: LabelBook) -> None:
     book.begin_turn()
-    book.foresee(["pay"])
+    book.foresee(["page", "pay"])
     run(book, step("a", "page"))
     book.begin_turn()
     book.foresee(["drop"])
-    assert book.call(step("b", "pay")).foreseen
-    assert not book.call(step("c", "drop")).foreseen
+    assert foreseen(book, step("b", "pay"))
+    assert not foreseen(book, step("c", "drop"))
+
+
+def test_as_many_calls_are_foreseen_as_were_wanted(book: LabelBook) -> None:
+    book.begin_turn()
+    book.foresee(["page", "pay", "pay"])
+    run(book, step("a", "pay"), step("b", "page"))
+    book.begin_turn()
+    assert [foreseen(book, step(name, "pay")) for name in "cd"] == [True, False]
+
+
+def test_a_call_that_was_made_before_anything_was_read_does_not_stand_for_another(book: LabelBook) -> None:
+    run(book, step("a", "pay"), step("b", "page"), effects=("pay",))
+    book.begin_turn()
+    assert not foreseen(book, step("c", "pay"))
+
+
+def test_a_foreseen_call_that_came_to_nothing_may_be_made_again(book: LabelBook) -> None:
+    book.begin_turn()
+    book.foresee(["page", "pay"])
+    run(book, step("a", "page"))
+    book.begin_turn()
+    failed, repeated, done = step("b", "pay"), step("c", "pay"), step("d", "pay")
+    assert foreseen(book, failed)
+    book.finish(failed, effect=False, ok=False)
+    assert foreseen(book, repeated)
+    book.finish(repeated, effect=False, of="b")
+    assert foreseen(book, done)
+    book.finish(done, effect=True, ok=False)  # it may have paid all the same
+    assert not foreseen(book, step("e", "pay"))
+
+
+def test_a_call_for_each_item_is_not_foreseen(book: LabelBook) -> None:
+    book.begin_turn()
+    book.foresee(["page", "pay"])
+    run(book, step("a", "page"))
+    book.begin_turn()
+    assert not foreseen(book, step("b", "pay", for_each="$a", to="bob"))
 
 
 def test_what_is_read_after_an_effect_with_untrusted_text_may_hold_it(book: LabelBook) -> None:
@@ -137,44 +186,3 @@ def test_an_earlier_conversation_may_hold_whatever_the_tools_gave(book: LabelBoo
     ]
     book.read_history(said, ["page", "own"])
     assert untrusted(book.seen) == ["untrusted", "web"]
-
-
-@given(st.text(min_size=1, max_size=40), st.text(max_size=40), st.text(max_size=40))
-def test_what_stands_between_blanks_stands_in_the_users_words(value: str, before: str, after: str) -> None:
-    is_id = value.strip().casefold().isdecimal() and len(value.strip()) < 5
-    assert stands_in(value, f"{before} {value} {after}") != is_id
-
-
-@given(st.integers(-(10**6), 10**6), st.integers(-(10**6), 10**6))
-def test_a_number_stands_where_it_is_written(number: int, other: int) -> None:
-    assert stands_in(number, f"send {number} to bob")
-    assert stands_in(number, f"send {other} to bob") == (number == other)
-
-
-@pytest.mark.parametrize(
-    ("value", "said", "expected"),
-    [
-        (98.7, "98.70 please", True),
-        (30000, "transfer 30,000 in total", True),
-        (30000, "transfer 30 000 in total", True),
-        (5, "on 2024-05-05", False),
-        (12, "at 12:30", False),
-        (7, "file7 and 7th", False),
-        ("2024-05-19 12:00", "at 12:00 on 2024-05-19", True),
-        ("Bob", "write to BOB.", True),
-        ("bob", "bob@example.com", False),
-        ("www.x.com", "www.x.com/alice", False),
-        ("www.x.com", "see www.x.com.", True),
-        (["a@b.c", "d@e.f"], "a@b.c and d@e.f", True),
-        (["a@b.c", "x@e.f"], "a@b.c and d@e.f", False),
-        ({"to": "bob"}, "to bob", True),
-        ({"cc": "bob"}, "to bob", False),
-        (True, "true", False),
-        (None, "null", False),
-        ("", "", True),
-        ("12345", "account 12345", True),
-        ("1234", "account 1234", False),
-    ],
-)
-def test_the_users_words_are_whole_words(value: Any, said: str, expected: bool) -> None:
-    assert stands_in(value, said) is expected

@@ -270,7 +270,7 @@ def test_a_call_that_was_not_foreseen_is_asked_about(world: World) -> None:
     turns = [ToolCall("read_mail", {}), ToolCall("delete_mail", {"id": 12345}), "Done."]
     person = Person(False)
     talked(world, "Summarize mail 12345.", *turns, approve=person, thinks=True)
-    assert "'delete_mail' was not planned before that" in person.asked[0].reason
+    assert "this call of 'delete_mail' was not planned before that" in person.asked[0].reason
     assert world.done == []
 
 
