@@ -8,8 +8,9 @@ from functools import cache
 from agentkit.trace.critical import critical_path, needs
 from agentkit.trace.facts import Facts, facts
 from agentkit.trace.query import Query
-from agentkit.trace.spans import StepSpan
+from agentkit.trace.spans import StepSpan, TurnSpan
 from agentkit.trace.tree import Node, RunTree
+from agentkit.trace.waterfall import parallel
 
 __all__ = ["Outline"]
 
@@ -36,12 +37,18 @@ class Outline:
         self._places: dict[int, int] = {}
         self._rows_of: object = None
         self._folds = 0
+        self._all: list[Node] = []
+        self._places_of_all: dict[Node, int] = {}
+        self._order_of = -1
         self._matches: list[Node] = []
         self._matches_of: object = None
         self._edges: tuple[dict[str, list[str]], dict[str, list[str]]] = ({}, {})
         self._edges_of = -1
+        self._longest: list[TurnSpan | StepSpan] = []
         self._critical: frozenset[int] = frozenset()
-        self._critical_of = -1
+        self._longest_of = -1
+        self._parallel: dict[tuple[tuple[float, float], int], tuple[str, int]] = {}
+        self._parallel_of: object = None
 
     # What is in sight.
 
@@ -152,36 +159,45 @@ class Outline:
     # Where to jump.
 
     @property
+    def _order(self) -> list[Node]:
+        """All rows, folded ones too."""
+        if self._order_of != self.tree.changed:
+            self._all = [*self.tree.root.walk()]
+            self._places_of_all = {node: place for place, node in enumerate(self._all)}
+            self._order_of = self.tree.changed
+        return self._all
+
+    @property
     def matches(self) -> Sequence[Node]:
         """All rows that fit what is looked for, folded ones too."""
         state = (self.query, self.tree.count)
         if state != self._matches_of:
             stored = cache(self.stored) if self.stored is not None else None
-            nodes = self.tree.root.walk() if self.query else ()
+            nodes = self._order if self.query else ()
             self._matches = [n for n in nodes if self.query.fits(n, self.facts(n), stored)]
             self._matches_of = state
         return self._matches
 
     def next_match(self, step: int = 1) -> bool:
         """Goes to the next row that fits what is looked for, or with -1 to the one before; around the end."""
-        return self._next(self.matches, step)
+        return self._next(set(self.matches).__contains__, step)
 
     def next_error(self, step: int = 1) -> bool:
         """Goes to the next row that failed, or with -1 to the one before; around the end."""
-        return self._next([n for n in self.tree.root.walk() if self.facts(n).failed], step)
+        return self._next(self._failed, step)
 
-    def _next(self, nodes: Sequence[Node], step: int) -> bool:
-        if not nodes:
-            return False
-        order = {id(n): place for place, n in enumerate(self.tree.root.walk())}
-        here = order[id(self._cursor)]
-        places = [order[id(n)] for n in nodes]
-        if step > 0:
-            found = next((n for n, p in zip(nodes, places, strict=True) if p > here), nodes[0])
-        else:
-            found = next((n for n, p in zip(nodes[::-1], places[::-1], strict=True) if p < here), nodes[-1])
-        self.show(found)
-        return True
+    def _failed(self, node: Node) -> bool:
+        """Whether a row failed; of what was said, and of calls that went well, that is known without their words."""
+        source = node.source
+        return not isinstance(source, dict) and getattr(source, "ok", None) is not True and self.facts(node).failed
+
+    def _next(self, fits: Callable[[Node], bool], step: int) -> bool:
+        order, here = self._order, self._places_of_all[self._cursor]
+        around = [*order[here + 1 :], *order[: here + 1]] if step > 0 else [*order[:here][::-1], *order[here:][::-1]]
+        found = next(filter(fits, around), None)
+        if found is not None:
+            self.show(found)
+        return found is not None
 
     def root_cause(self) -> Node | None:
         """Returns the row where it began to go wrong: for the row under the cursor, or for the run.
@@ -197,7 +213,7 @@ class Outline:
             return self.cause_of(failed[0])
         if failed:
             return self.cause_of(failed[-1])
-        return next((n for n in self.tree.root.walk() if self.facts(n).failed), None)
+        return next(filter(self._failed, self._order), None)
 
     def cause_of(self, step: StepSpan) -> Node:
         """Returns the row of the step, or the item, because of which a step failed or was not run."""
@@ -209,17 +225,32 @@ class Outline:
             step = bad[0]
             seen.add(step.id)
         node = self.tree.nodes[f"step:{step.id}"]
-        broken = [c for c in node.children if self.facts(c).failed] if step.failed_items else []
+        broken = [*filter(self._failed, node.children)] if step.failed_items else []
         return broken[0] if broken else node
 
     # How rows hang together.
 
+    @property
+    def longest(self) -> Sequence[TurnSpan | StepSpan]:
+        """The chain of turns and steps that made the run as long as it was, in order."""
+        if self._longest_of != self.tree.count:
+            self._longest = critical_path(self.tree.builder.spans)
+            self._critical = frozenset(map(id, self._longest))
+            self._longest_of = self.tree.count
+        return self._longest
+
     def is_critical(self, node: Node) -> bool:
         """Returns whether the run would have been shorter without the row's turn or step."""
-        if self._critical_of != self.tree.count:
-            self._critical = frozenset(map(id, critical_path(self.tree.builder.spans)))
-            self._critical_of = self.tree.count
-        return id(node.source) in self._critical
+        return bool(self.longest) and id(node.source) in self._critical
+
+    def parallel(self, window: tuple[float, float], width: int) -> tuple[str, int]:
+        """Returns how many calls ran side by side, as `agentkit.trace.waterfall.parallel` draws it."""
+        if self._parallel_of != (self.tree.count, self.now):
+            self._parallel_of = (self.tree.count, self.now)
+            self._parallel.clear()
+        if (window, width) not in self._parallel:
+            self._parallel[window, width] = parallel(self.tree.builder.spans, window, width)
+        return self._parallel[window, width]
 
     def needs(self, node: Node) -> list[Node]:
         """Returns the steps that a row's step waited for."""

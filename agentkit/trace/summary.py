@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from agentkit.events import RunFinished
 from agentkit.messages import is_object
-from agentkit.trace.critical import critical_path
 from agentkit.trace.entries import Block, Entry, Field, json_block
 from agentkit.trace.facts import Facts, seconds_text
 from agentkit.trace.outline import Outline
@@ -14,7 +13,6 @@ from agentkit.trace.spans import ItemSpan, StepSpan, TurnSpan, Wait
 from agentkit.trace.text import value_text
 from agentkit.trace.totals import missing, tokens_text, totals
 from agentkit.trace.tree import Node
-from agentkit.trace.waterfall import parallel
 
 __all__ = ["summary"]
 
@@ -70,7 +68,7 @@ def _run(outline: Outline, problems: Sequence[str]) -> Iterator[Entry]:
         yield Field("with", f"{model}planner {start.planner}, {len(start.tools)} tools")
         yield Field("started", f"{start.started[:19].replace('T', ' ')} UTC")
     yield Field("total", ", ".join(cost.words()))
-    _, most = parallel(tree.builder.spans, (0.0, tree.seconds), 400)
+    _, most = outline.parallel((0.0, tree.seconds), 400)
     if most > 1:
         yield Field("at once", f"up to {most} calls")
     yield from _critical(outline)
@@ -81,7 +79,7 @@ def _run(outline: Outline, problems: Sequence[str]) -> Iterator[Entry]:
 
 
 def _critical(outline: Outline) -> Iterator[Entry]:
-    path = critical_path(outline.tree.builder.spans)
+    path = outline.longest
     if len(path) < 2:
         return
     names = [f"turn {s.turn}" if isinstance(s, TurnSpan) else s.id for s in path]

@@ -120,6 +120,24 @@ def test_keys_of_vim_move_and_fold(view: View) -> None:
     view(steps)
 
 
+def test_arrows_and_page_keys_move_the_cursor_and_not_just_what_is_in_sight(view: View) -> None:
+    async def steps(screen: Screen) -> None:
+        await screen.press("down", "down")
+        assert screen.cursor == "turn:1"
+        await screen.press("up")
+        assert screen.cursor == "planner:0"
+        await screen.press("pagedown")
+        assert screen.app.outline.place == 1 + screen.app.table.page
+        await screen.press("pageup")
+        assert screen.cursor == "planner:0"
+        await screen.press("end")
+        assert screen.cursor == "end:65"
+        await screen.press("home", "2", "tab", "down", "down", "up")
+        assert (screen.cursor, screen.app.pane.scroll_offset.y) == ("run", 1)
+
+    view(steps)
+
+
 def test_e_goes_to_what_failed_and_shows_why(view: View) -> None:
     async def steps(screen: Screen) -> None:
         await screen.press("e")
@@ -367,5 +385,31 @@ def test_only_rows_in_sight_are_drawn(view: View, monkeypatch: pytest.MonkeyPatc
         await screen.press("G", "k")
         assert screen.cursor.startswith("item:all:")
         assert len(set(drawn)) < 100
+
+    view(steps, big_run(20_000))
+
+
+def test_a_move_draws_the_rows_that_the_cursor_leaves_and_comes_to(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def steps(screen: Screen) -> None:
+        drawn: list[int] = []
+        line = screen.app.table.render_line
+        monkeypatch.setattr(screen.app.table, "render_line", lambda y: (drawn.append(y), line(y))[1])  # type: ignore[func-returns-value]
+        await screen.press("j")
+        assert set(drawn) == {2, 3}  # below the two lines of the head
+        drawn.clear()
+        await screen.press("m")
+        assert len(drawn) > 2
+
+    view(steps)
+
+
+def test_a_failure_is_found_without_wording_what_went_well(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def steps(screen: Screen) -> None:
+        asked: list[str] = []
+        facts = screen.app.outline.facts
+        monkeypatch.setattr(screen.app.outline, "facts", lambda node: (asked.append(node.key), facts(node))[1])  # type: ignore[func-returns-value]
+        assert screen.app.outline.next_error(-1)
+        assert screen.cursor.startswith("item:all:")
+        assert len(asked) < 100
 
     view(steps, big_run(20_000))

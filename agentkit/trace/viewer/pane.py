@@ -43,7 +43,7 @@ class _Line:
     tone: str = ""
 
 
-class DetailPane(ScrollView, can_focus=True):
+class DetailPane(ScrollView, can_focus=True, inherit_bindings=False):
     """Shows the entries of a tab."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {

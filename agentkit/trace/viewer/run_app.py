@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from pathlib import Path
 
@@ -110,6 +111,11 @@ class RunApp(App[None]):
         self.table.focus()
         self.set_interval(_POLL, self.check)
         self.show_all()
+        gc.freeze()  # the run's rows stay: to look through 100,000 objects for garbage takes as long as to draw
+
+    def on_unmount(self) -> None:
+        """Lets go of the run."""
+        gc.unfreeze()
 
     @property
     def table(self) -> RunTable:
@@ -172,7 +178,7 @@ class RunApp(App[None]):
         for words in cost.words():  # the most important first: what does not fit is in the details of the run
             if len(line) + len(words) + 4 <= self.size.width:
                 line += f"  {words}"
-        self.query_one("#top", Static).update(line)
+        self.query_one("#top", Static).update(line, layout=False)
         self.query_one("#top").set_classes(tone(cost.state))
 
     def show_details(self, *, keep: bool = False) -> None:
@@ -190,7 +196,7 @@ class RunApp(App[None]):
             f"{'[/reverse]' if tab == self.tab else ''}[/]"
             for number, tab in enumerate(TABS, start=1)
         ]
-        self.query_one("#tabs", Static).update("".join(names))
+        self.query_one("#tabs", Static).update("".join(names), layout=False)
 
     def _loaded(self, entry: Entry) -> Entry:
         """Returns an entry with what was left in the file."""
@@ -216,5 +222,5 @@ class RunApp(App[None]):
     def hint(self, text: str, kind: str = "") -> None:
         """Shows a text in the last line."""
         line = self.query_one("#hints", Static)
-        line.update(text)
+        line.update(text, layout=False)
         line.set_classes(kind)

@@ -8,7 +8,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -19,7 +19,7 @@ from agentkit.trace.states import tone
 from agentkit.trace.text import visible
 from agentkit.trace.tree import Node
 from agentkit.trace.viewer.colours import Palette
-from agentkit.trace.waterfall import axis, parallel
+from agentkit.trace.waterfall import axis
 
 __all__ = ["RunTable"]
 
@@ -60,7 +60,7 @@ def _colour_of(name: str) -> str:
     return tone(name)
 
 
-class RunTable(ScrollView, can_focus=True):
+class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
     """Shows a run's rows, with a cursor.
 
     Attributes:
@@ -93,6 +93,7 @@ class RunTable(ScrollView, can_focus=True):
         self._related: dict[int, str] = {}
         self._matches: frozenset[int] = frozenset()
         self._shown: Node | None = None
+        self._frame: tuple[object, ...] = ()
         self._palette = Palette(self, "table--")
 
     # What is drawn.
@@ -114,13 +115,25 @@ class RunTable(ScrollView, can_focus=True):
         outline = self.outline
         self.virtual_size = Size(0, len(outline.rows) + self._head)
         self._keep_in_sight()
-        node = outline.cursor
+        node, marked = outline.cursor, {*self._related, id(self._shown)}
         self._related = {id(n): "↑" for n in outline.needs(node)} | {id(n): "↓" for n in outline.needed_by(node)}
         self._matches = frozenset(map(id, outline.matches)) if outline.query else frozenset()
-        self.refresh()
+        frame = (outline, outline.rows, outline.matches, outline.tree.count, outline.now)
+        if frame == self._frame:
+            self._refresh_rows(marked | {*self._related, id(node)})
+        else:
+            self._frame = frame
+            self.refresh()
         if node is not self._shown:
             self._shown = node
             self.post_message(self.Moved())
+
+    def _refresh_rows(self, marked: set[int]) -> None:
+        """Draws rows in sight that the cursor or the marks of related steps have left or come to."""
+        top = self.scroll_offset.y
+        for line, node in enumerate(self.outline.rows[top : top + self.page], start=self._head):
+            if id(node) in marked:
+                self.refresh(Region(0, line, self.size.width, 1))
 
     def _keep_in_sight(self) -> None:
         place, room = self.outline.place, max(1, self.size.height - self._head)
@@ -152,7 +165,7 @@ class RunTable(ScrollView, can_focus=True):
             numbers = "".join(name.rjust(w) for name, w in shape.numbers)
             bars = Segment(" " + axis(window, shape.bars) if shape.bars else "", base)
         else:
-            heights, most = parallel(self.outline.tree.builder.spans, window, shape.bars)
+            heights, most = self.outline.parallel(window, shape.bars)
             left = " " * shape.tree
             numbers = f"{most} at once".rjust(used) if most > 1 else " " * used
             bars = Segment(" " + heights, self._palette.style("bar-step", "head"))
