@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from io import StringIO
 
 from agentkit.messages import JsonValue, is_array, is_object
 
-__all__ = ["pretty"]
+__all__ = ["beginning", "pretty"]
 
 _PLAIN = 200_000
 """Longer JSON is laid out the plain way, a value on each line, which takes a tenth of the time."""
@@ -21,6 +22,18 @@ def pretty(value: JsonValue, width: int = 100) -> str:
     if len(text) > _PLAIN:
         return json.dumps(value, ensure_ascii=False, indent=2)
     return "\n".join(_lines(value, width, 0))
+
+
+def beginning(value: JsonValue, most: int) -> str:
+    """Returns text, or JSON a value on each line, up to so many characters; the rest is not even laid out."""
+    if isinstance(value, str):
+        return value[:most]
+    text = StringIO()
+    for part in json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(value):
+        if text.tell() >= most:
+            break
+        text.write(part)
+    return text.getvalue()[:most]
 
 
 def _lines(value: JsonValue, width: int, depth: int, before: str = "", after: str = "") -> Iterator[str]:

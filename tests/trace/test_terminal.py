@@ -32,6 +32,7 @@ class Terminal:
         subprocess.run([*self._tmux, "new-session", "-d", "-x", "80", "-y", "24", command], check=True, env=env)
 
     def press(self, *keys: str) -> None:
+        """Sends keys at once, as if they were typed ahead or pasted."""
         subprocess.run([*self._tmux, "send-keys", *keys], check=True)
 
     @property
@@ -71,3 +72,14 @@ def test_a_run_is_looked_at_and_left(terminal: Terminal) -> None:
     terminal.press("q")
     terminal.wait_for("left with 0")
     assert "summary" not in terminal.text  # the screen is as it was
+
+
+def test_keys_that_come_at_once_are_each_done_before_the_next(terminal: Terminal) -> None:
+    terminal.wait_for("1 summary")
+    terminal.press("/tool:bok", "BSpace", "ok", "Enter", "3")
+    terminal.wait_for("2 rows fit")
+    terminal.wait_for("CRK-2291")  # what the first of them gave, in the tab of the last key
+    terminal.press("Escape")
+    terminal.wait_for("? all keys")
+    terminal.press("x", "{", '"city": "Rome", "was":')
+    terminal.wait_for('{"city": "Rome", "was":{')

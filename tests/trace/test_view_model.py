@@ -28,7 +28,7 @@ from agentkit.trace.durability import journal_state
 from agentkit.trace.entries import Block, Field
 from agentkit.trace.facts import Bar, Facts, facts, run_state, seconds_text
 from agentkit.trace.outline import Outline
-from agentkit.trace.pretty import pretty
+from agentkit.trace.pretty import beginning, pretty
 from agentkit.trace.query import Query, QueryError
 from agentkit.trace.spans import StepSpan, TurnSpan, spans
 from agentkit.trace.totals import missing, totals
@@ -505,6 +505,9 @@ def test_json_laid_out_for_people_is_the_same_json(value: object, width: int) ->
 
 
 def test_json_stays_on_a_line_where_it_fits() -> None:
+    assert beginning({"a": [1, 2]}, 100) == json.dumps({"a": [1, 2]}, indent=2)
+    assert beginning({"a": [1, 2]}, 9) == json.dumps({"a": [1, 2]}, indent=2)[:9]
+    assert beginning("lorem", 2) == "lo"
     assert pretty({"a": [1, 2, 3]}, 40) == '{"a": [1, 2, 3]}'
     assert pretty({"name": "x" * 20, "list": [1, 2, 3]}, 30).splitlines() == [
         "{",

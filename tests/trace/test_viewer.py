@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual.events import Key
 
 from agentkit.events import Event, RunStarted, StepFinished, StepStarted
 from agentkit.journal import SqliteJournal
@@ -176,6 +177,17 @@ def test_a_search_goes_through_what_fits(view: View) -> None:
     view(steps)
 
 
+def test_keys_that_come_at_once_are_each_done_before_the_next(view: View) -> None:
+    async def steps(screen: Screen) -> None:
+        typed = {"slash": "/", "enter": "\r", "backspace": "\x7f"}
+        for key in ["j", "slash", *"tool:bok", "backspace", *"ok", "enter", "n", "j", "2"]:
+            screen.app.post_message(Key(key, typed.get(key, key)))
+        await screen.press("escape")
+        assert (screen.cursor, screen.app.tab) == ("step:note", "input")
+
+    view(steps)
+
+
 def test_a_search_that_means_nothing_says_what_was_expected(view: View) -> None:
     async def steps(screen: Screen) -> None:
         await screen.press("slash", *"dur>fast", "enter")
@@ -307,7 +319,9 @@ def test_a_large_value_is_read_when_it_is_opened(view: View) -> None:
         await screen.press("enter")
         assert "lorem ipsum" in screen.text
         await screen.press("tab", "G")
-        assert "w writes all of it to a file" in screen.text
+        assert "the first 1,000,000 of 4,800,012 characters: w writes all of it" in screen.text
+        await screen.press("2", "3")
+        assert "press Enter to open" in screen.text  # what is looked away from is let go of
 
     view(steps, events)
 

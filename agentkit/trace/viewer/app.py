@@ -195,8 +195,7 @@ class TraceApp(RunApp):
     def action_open(self) -> None:
         """Opens a large value, else unfolds the row."""
         if any(isinstance(e, Block) and size_of(e.left) for e in self.entries):
-            self.opened = f"{self.outline.cursor.key} {self.tab}"
-            self.show_details()
+            self.open_values()
         elif self.focused is not self.pane:
             self.action_fold()
 

@@ -6,7 +6,7 @@ import gc
 import time
 from pathlib import Path
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.timer import Timer
 from textual.widgets import Input, Static
@@ -17,6 +17,7 @@ from agentkit.trace.details import TABS, Tab, details
 from agentkit.trace.entries import Block, Entry, json_block
 from agentkit.trace.facts import size_of
 from agentkit.trace.outline import Outline
+from agentkit.trace.pretty import beginning
 from agentkit.trace.source import RunFile
 from agentkit.trace.states import tone
 from agentkit.trace.text import one_line, visible
@@ -26,6 +27,7 @@ from agentkit.trace.viewer.colours import LIGHT
 from agentkit.trace.viewer.keys import HINTS
 from agentkit.trace.viewer.pane import DetailPane
 from agentkit.trace.viewer.table import RunTable
+from agentkit.trace.viewer.type_ahead import TypeAheadApp
 
 __all__ = ["RunApp"]
 
@@ -39,7 +41,7 @@ _SHOWN = 1_000_000
 """Most characters of a text that are shown; all of it can be written to a file."""
 
 
-class RunApp(App[None]):
+class RunApp(TypeAheadApp):
     """Shows a run from its file.
 
     Args:
@@ -75,8 +77,8 @@ class RunApp(App[None]):
         self._take(source)
         self.following = True
         self.tab: Tab = "summary"
-        self.opened: str = ""
         self.entries: list[Entry] = []
+        self._opened: tuple[tuple[str, Tab], list[Entry]] | None = None
         self._caught_up = 0.0
         self._saying: Timer | None = None
         self._read()
@@ -189,7 +191,11 @@ class RunApp(App[None]):
         """
         node = self.outline.cursor
         entries = details(node, self.tab, self.outline, self.source.problems)
-        self.entries = [self._loaded(e) for e in entries] if self.opened == f"{node.key} {self.tab}" else entries
+        if self._opened is not None and self._opened[0] == (node.key, self.tab):
+            entries = self._opened[1]
+        else:
+            self._opened = None
+        self.entries = entries
         self.pane.show(self.entries, keep=keep)
         names = [
             f"[@click=app.tab('{tab}')]{'[reverse]' if tab == self.tab else ''} {number} {tab} "
@@ -198,15 +204,23 @@ class RunApp(App[None]):
         ]
         self.query_one("#tabs", Static).update("".join(names), layout=False)
 
+    def open_values(self) -> None:
+        """Shows the values of the tab that were left in the file, until another row or tab is shown."""
+        self._opened = ((self.outline.cursor.key, self.tab), [self._loaded(e) for e in self.entries])
+        self.show_details()
+
     def _loaded(self, entry: Entry) -> Entry:
         """Returns an entry with what was left in the file."""
-        if not (isinstance(entry, Block) and size_of(entry.left)):
+        size = size_of(entry.left) if isinstance(entry, Block) else 0
+        if not (isinstance(entry, Block) and size):
             return entry
-        block = json_block(entry.title, self.source.value(entry.left), state=entry.state)
-        if len(block.text) <= _SHOWN:
-            return block
-        rest = f"\n... {len(block.text) - _SHOWN:,} characters more: w writes all of it to a file"
-        return Block(block.title, block.text[:_SHOWN] + rest, is_json=block.is_json, state=block.state)
+        value = self.source.value(entry.left)
+        if size <= _SHOWN:
+            return json_block(entry.title, value, state=entry.state)
+        text = (
+            f"{beginning(value, _SHOWN)}\n... the first {_SHOWN:,} of {size:,} characters: w writes all of it to a file"
+        )
+        return Block(entry.title, text, is_json=not isinstance(value, str), state=entry.state)
 
     def on_run_table_moved(self) -> None:
         """Shows the details of the row that was moved to."""
