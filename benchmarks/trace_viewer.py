@@ -91,12 +91,11 @@ async def keys(path: Path, row: str, *before: str) -> None:
 
 
 def run_child(followed: str, into: str) -> None:
-    """Runs a scripted run of about 4,000 events and writes down what it took; with a viewer where that is asked for."""
+    """Runs a scripted run of about 1,700 events and writes down what it took; with a viewer where that is asked for."""
     from agentkit import Agent, Limits, ScriptedModel, tool
     from agentkit.cli.display import SilentDisplay
     from agentkit.cli.viewing import ViewerDisplay
     from agentkit.messages import ToolCall
-    from agentkit.model_backend.scripted import ScriptedParts
 
     @tool(effect="pure")
     async def look_up(number: int) -> dict[str, int]:
@@ -108,12 +107,12 @@ def run_child(followed: str, into: str) -> None:
         await asyncio.sleep(0.02)
         return {"number": number}
 
-    turns = [ScriptedParts([ToolCall("look_up", {"number": 8 * t + i}) for i in range(8)]) for t in range(120)]
+    turns = [[ToolCall("look_up", {"number": 8 * t + i}) for i in range(8)] for t in range(60)]
     agent = Agent(
         ScriptedModel([*turns, "Done."], seconds=0.02, context=0),
         tools=[look_up],
         planner="loop",
-        limits=Limits(calls=2000, turns=500),
+        limits=Limits(calls=1000, turns=100, tokens=10_000_000),
     )
     with ViewerDisplay(SilentDisplay) if followed == "yes" else SilentDisplay() as display:
         gc.collect()
@@ -196,7 +195,7 @@ def main() -> None:
             print("the same on a step with a result of 50 MB, opened")
             asyncio.run(keys(opened_blob, "step:s9", "3", "enter"))
     if "follow" in options.what:
-        print("a run of about 4,000 events, alone and with a viewer")
+        print("a run of about 1,700 events, alone and with a viewer")
         follow(options.pairs)
 
 

@@ -217,9 +217,8 @@ class RunApp(TypeAheadApp):
         value = self.source.value(entry.left)
         if size <= _SHOWN:
             return json_block(entry.title, value, state=entry.state)
-        text = (
-            f"{beginning(value, _SHOWN)}\n... the first {_SHOWN:,} of {size:,} characters: w writes all of it to a file"
-        )
+        rest = f"\n... the first {_SHOWN:,} of {size:,} characters: w writes all of it to a file"
+        text = beginning(value, _SHOWN) + rest
         return Block(entry.title, text, is_json=not isinstance(value, str), state=entry.state)
 
     def on_run_table_moved(self) -> None:
