@@ -27,7 +27,7 @@ AGENTKIT = (sys.executable, "-c", "from agentkit.cli.main import main; main()")
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command, and what to say when it is started."""
+    """A command, and what it does in a few words."""
 
     arguments: tuple[str, ...]
     words: str
@@ -61,8 +61,8 @@ def choices(outline: Outline, path: Path) -> Choice | None:
         return Choice(
             "\n".join([f"May {name} be called?", "", _call(wait), "", *_why(wait)]),
             {
-                "y": Command(("approve", run, name, *go_on), f"allowing {name}"),
-                "n": Command(("approve", run, name, "--deny", *go_on), f"denying {name}"),
+                "y": Command(("approve", run, name, *go_on), f"allow {name}"),
+                "n": Command(("approve", run, name, "--deny", *go_on), f"deny {name}"),
             },
         )
     if wait is not None:
@@ -70,8 +70,8 @@ def choices(outline: Outline, path: Path) -> Choice | None:
             f"{wait.step} was begun, and nobody knows whether it was done. Look it up where it has its effect.\n\n"
             f"{_call(wait)}\nkey {wait.key}",
             {
-                "d": Command(("resume", run, "--assume", "done"), f"going on as if {wait.step} was done"),
-                "n": Command(("resume", run, "--assume", "not-done"), f"doing {wait.step} now"),
+                "d": Command(("resume", run, "--assume", "done"), "it was done, go on"),
+                "n": Command(("resume", run, "--assume", "not-done"), "it was not done, do it now"),
             },
         )
     end = outline.tree.end
@@ -79,7 +79,7 @@ def choices(outline: Outline, path: Path) -> Choice | None:
         return None
     return Choice(
         "The run has no answer. What is done is not done again.",
-        {"g": Command(("resume", run), "going on with the run")},
+        {"g": Command(("resume", run), "go on with the run")},
     )
 
 
@@ -107,7 +107,7 @@ def _why(wait: Wait) -> list[str]:
 
 def replay_command(path: Path) -> Command:
     """Returns the command that repeats a run from its file, without a model and without calls, and compares."""
-    return Command(("replay", str(path)), "repeating the run from its file")
+    return Command(("replay", str(path)), "repeat the run from its file")
 
 
 def fork_command(path: Path, step: str, *, args: JsonObject | None, model: str) -> Command:
@@ -121,7 +121,7 @@ def fork_command(path: Path, step: str, *, args: JsonObject | None, model: str) 
     """
     changed = () if args is None else ("--args", json.dumps(args, ensure_ascii=False))
     other = ("--model", model) if model else ()
-    return Command(("fork", str(path), step, *changed, *other), f"starting a new run at {step}")
+    return Command(("fork", str(path), step, *changed, *other), f"a new run from {step}")
 
 
 @dataclass(slots=True)

@@ -116,6 +116,7 @@ def _turn(turn: TurnSpan, shown: Facts, outline: Outline, node: Node) -> Iterato
 
 def _step(step: StepSpan, shown: Facts, outline: Outline, node: Node) -> Iterator[Entry]:
     yield Field("state", shown.state, shown.state)
+    yield from _error(step)
     yield Field("tool", step.tool + (f"  ({step.effect})" if step.effect else ""))
     if step.purpose:
         yield Field("purpose", step.purpose)
@@ -134,8 +135,6 @@ def _step(step: StepSpan, shown: Facts, outline: Outline, node: Node) -> Iterato
     if step.ok is False and not step.attempts:
         cause = outline.cause_of(step)
         yield Field("because of", outline.facts(cause).label, "failed")
-    if step.ok is False:
-        yield json_block("error", step.value, state="failed")
     for index, error in sorted(step.failed_items.items())[:_SHOWN_ERRORS]:
         yield Field(f"[{index}]", error, "failed")
     yield json_block("arguments", step.args)
@@ -146,11 +145,20 @@ def _step(step: StepSpan, shown: Facts, outline: Outline, node: Node) -> Iterato
 def _item(item: ItemSpan, shown: Facts, outline: Outline) -> Iterator[Entry]:
     yield Field("item", f"[{item.index}]")
     yield Field("state", shown.state, shown.state)
+    yield from _error(item)
     yield from _time(shown, outline)
     if item.attempts > 1:
         yield Field("attempts", str(item.attempts), "warning")
-    if item.ok is not None:
-        yield json_block("result" if item.ok else "error", item.value, state="" if item.ok else "failed")
+    if item.ok:
+        yield json_block("result", item.value)
+
+
+def _error(call: StepSpan | ItemSpan) -> Iterator[Entry]:
+    """Yields why a call failed, where it is seen without scrolling."""
+    if call.ok is False and isinstance(call.value, str):
+        yield Field("error", call.value, "failed")
+    elif call.ok is False:
+        yield json_block("error", call.value, state="failed")
 
 
 def _wait(wait: Wait, shown: Facts, outline: Outline) -> Iterator[Entry]:

@@ -133,7 +133,7 @@ def test_a_decision_is_asked_for_and_passed_on(tmp_path: Path) -> None:
     path = write_run(waiting_run(), tmp_path / "run.sqlite")
     screen = drive(path, fake(tmp_path), "a", "y")
     assert commands(tmp_path) == [["approve", str(path), "hotel", "--resume"]]
-    assert "done: allowing hotel. last words" in screen[-1]
+    assert "done: allow hotel. last words" in screen[-1]
 
 
 def test_what_went_wrong_is_said(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_what_went_wrong_is_said(tmp_path: Path) -> None:
 
 def test_a_replay_is_started(tmp_path: Path) -> None:
     path = write_run(demo_run(), tmp_path / "run.sqlite")
-    assert "done: repeating the run" in drive(path, fake(tmp_path), "R")[-1]
+    assert "done: repeat the run" in drive(path, fake(tmp_path), "R")[-1]
     assert commands(tmp_path) == [["replay", str(path)]]
 
 

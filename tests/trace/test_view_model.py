@@ -437,7 +437,8 @@ def test_a_step_shows_arguments_result_times_and_where_its_data_came_from() -> N
         "sandbox": "bubblewrap",
     }
     assert blocks(view, "step:rank", "input")["as written in the plan"].startswith('{"rows": ["$w1", "$w2"')
-    assert blocks(view, "step:w6", "output") == {"error": blocks(view, "step:w6", "summary")["error"]}
+    assert blocks(view, "step:w6", "output") == {"error": fields(view, "step:w6", "summary")["error"]}
+    assert [*fields(view, "step:w6", "summary")][:2] == ["state", "error"]  # seen without scrolling
 
 
 def test_a_turn_shows_what_was_new_in_its_prompt_and_what_it_cost() -> None:

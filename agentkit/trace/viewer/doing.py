@@ -89,7 +89,7 @@ class Doing:
 
     def _start(self, command: Command) -> None:
         self._actions.append(Action(command, self._agentkit))
-        self._app.say(command.words)
+        self._app.say(f"started: {command.words}")
 
     def look(self) -> None:
         """Tells of commands that have ended, and opens the run that a fork has begun."""

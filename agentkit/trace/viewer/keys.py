@@ -8,7 +8,7 @@ from agentkit.trace.details import TABS
 
 __all__ = ["BINDINGS", "HELP", "HINTS", "SEARCH_HINTS"]
 
-HINTS = "/ search  e failure  r cause  tab 1-5 details  a allow  x fork  ? all keys  q leave"
+HINTS = "/ search  e failure  r cause  1-5 details  a allow  x fork  ? keys  q leave"
 
 SEARCH_HINTS = "words  status:error tool:x kind:turn label:web dur>1s out>50  -not  esc: end"
 

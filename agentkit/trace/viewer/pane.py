@@ -57,7 +57,7 @@ class DetailPane(ScrollView, can_focus=True, inherit_bindings=False):
         "pane--number",
     }
     DEFAULT_CSS = """
-    DetailPane { height: 1fr; scrollbar-size-vertical: 1; padding: 0 1; color: $foreground; }
+    DetailPane { height: 1fr; scrollbar-size-vertical: 1; scrollbar-gutter: stable; padding: 0 1; color: $foreground; }
     DetailPane > .pane--name { color: $foreground 60%; }
     DetailPane > .pane--title { color: $text-accent; text-style: bold; }
     DetailPane > .pane--key { color: $text-primary; }

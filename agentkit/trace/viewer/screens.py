@@ -23,7 +23,7 @@ class _Window(ModalScreen[str | None]):
     _Window { align: center middle; background: $background 60%; }
     _Window > Vertical { width: auto; max-width: 96%; height: auto; max-height: 96%; padding: 0 1;
         border: round $primary; background: $surface; overflow-y: auto; }
-    _Window Static { width: auto; }
+    _Window Static { width: auto; max-width: 100%; }
     _Window Input { width: 60; }
     _Window TextArea { width: 70; height: 8; }
     """
@@ -65,7 +65,7 @@ class ConfirmScreen(_Window):
         """Makes the window."""
         with Vertical():
             yield Static(self._question, markup=False)
-            yield Static("")
+            yield Static(" ")
             keys = "   ".join(f"{key}: {words}" for key, words in self._answers.items())
             yield Static(f"{keys}   esc: leave it", markup=False)
 
