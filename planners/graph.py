@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from agentkit.messages import JsonObject, JsonValue, Message, System, Usage, User
 from agentkit.model_backend.base import Delta, Model, ModelInfo, Sampling, ToolSpec, Turn, TurnRequest
 from agentkit.planners.answers import answer_of
-from agentkit.planners.base import Answer, Decision, PlanChange, PlanningContext
+from agentkit.planners.base import Answer, Decision, PlanChange, PlanningContext, StepResult
 from agentkit.planners.identities import in_order
 from agentkit.planners.lines import ANSWER, LOOK, PlanWriter
 from agentkit.planners.listing import listing
@@ -113,7 +113,7 @@ class GraphPlanner:
 
     async def next(self, run: PlanningContext) -> AsyncGenerator[Decision]:
         """Yields steps as they are written, or the answer."""
-        failed = [s for s in run.results if not run.results[s].ok and s not in self._told] if self._messages else []
+        failed = [r.id for r in _in_order(run) if not r.ok and r.id not in self._told] if self._messages else []
         reason: PlanChange | None = None
         if failed and self._repairs < MAX_REPAIRS:
             reason = "repair"
@@ -142,9 +142,7 @@ class GraphPlanner:
         if not self._messages:
             self._open(run)
         returns = {tool.name: tool.returns for tool in run.tools}
-        known = {
-            s: result_schema(run.plan[s], returns[run.plan[s].tool]) for s, result in run.results.items() if result.ok
-        }
+        known = {r.id: result_schema(run.plan[r.id], returns[run.plan[r.id].tool]) for r in _in_order(run) if r.ok}
         task = "" if run.history or known else f"{run.instructions}\n{run.task}"
         writer = _writer(self._tools, known=known, first=self._ids + 1, least=least, task=task)
         order = EffectOrder()  # anew in each turn: all steps before are done, and one that failed can't be waited for
@@ -181,13 +179,18 @@ class GraphPlanner:
 
     def _results(self, run: PlanningContext) -> str:
         """Returns the results that the model has not seen, a line each."""
-        new = [result for s, result in run.results.items() if s not in self._told]
+        new = [result for result in _in_order(run) if result.id not in self._told]
         self._told.update(result.id for result in new)
         return "\n".join(
             f"{r.id} {_call(run.plan[r.id])}: "
             + (json.dumps(r.shown, ensure_ascii=False) if r.ok else f"FAILED: {r.shown}")
             for r in new
         )
+
+
+def _in_order(run: PlanningContext) -> list[StepResult]:
+    """Returns the results in the order of the plan: in which order they came is not the same when a run goes on."""
+    return [run.results[step.id] for step in run.plan if step.id in run.results]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

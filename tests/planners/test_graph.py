@@ -67,6 +67,14 @@ def test_a_plan_is_written_in_one_turn_and_its_results_become_the_answer() -> No
     assert 's3 add({"numbers": ["$s1", "$s2"]}): 9000' in asked.text
 
 
+def test_results_are_told_in_the_order_of_the_plan_however_long_they_took() -> None:
+    result, model = run([ScriptedParts(parts=plan(("size", {"city": "Rome"}), ("add", {"numbers": [1, 2]}))), "4,003"])
+    assert [e.id for e in result.events if isinstance(e, StepFinished)] == ["s2", "s1"]
+    asked = model.requests[1].messages[-1]
+    assert isinstance(asked, User)
+    assert asked.text.index("s1 size") < asked.text.index("s2 add"), "a run that goes on may not ask anything else"
+
+
 def test_the_model_may_think_before_it_plans() -> None:
     result, model = run([ScriptedParts(parts=SUM, thought="Two cities."), "9,000"], thinking=100)
     assert model.requests[0].thinking == 100
