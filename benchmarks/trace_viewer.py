@@ -114,11 +114,20 @@ def run_child(followed: str, into: str) -> None:
         planner="loop",
         limits=Limits(calls=1000, turns=100, tokens=10_000_000),
     )
+    spent = 0.0
+
+    def show(event: Event) -> None:
+        nonlocal spent
+        at = time.perf_counter()
+        display.show(event)
+        spent += time.perf_counter() - at
+
     with ViewerDisplay(SilentDisplay) if followed == "yes" else SilentDisplay() as display:
         gc.collect()
         cpu, began = time.process_time(), time.perf_counter()
-        result = asyncio.run(agent.run("Look everything up.", on_event=display.show))
-        took = {"makespan": time.perf_counter() - began, "cpu": time.process_time() - cpu, "end": result.stop_reason}
+        result = asyncio.run(agent.run("Look everything up.", on_event=show))
+        assert result.stop_reason == "answer"
+        took = {"makespan": time.perf_counter() - began, "cpu": time.process_time() - cpu, "show": spent}
         Path(into).write_text(json.dumps(took))
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     Path(into).write_text(json.dumps({**took, "viewer": used.ru_utime + used.ru_stime}))
@@ -166,6 +175,8 @@ def follow(pairs: int) -> None:
         ratios = [b[name] / a[name] - 1 for a, b in zip(found["no"], found["yes"], strict=True)]
         low, middle, high = (f"{v:+.1%}" for v in (min(ratios), statistics.median(ratios), max(ratios)))
         print(f"  {name}: median of pairs {middle} ({low} to {high})")
+    shown = statistics.median(v["show"] for v in found["yes"])
+    print(f"  the run's own process spent {shown * 1000:.1f} ms on opening the viewer and looking after it")
     used = statistics.median(v["viewer"] for v in found["yes"])
     print(f"  the viewer's own process: {used:.2f} s of processor")
 

@@ -107,7 +107,7 @@ def _why(wait: Wait) -> list[str]:
 
 def replay_command(path: Path) -> Command:
     """Returns the command that repeats a run from its file, without a model and without calls, and compares."""
-    return Command(("replay", str(path)), "repeat the run from its file")
+    return Command(("replay", str(path)), "replay")
 
 
 def fork_command(path: Path, step: str, *, args: JsonObject | None, model: str) -> Command:

@@ -13,6 +13,7 @@ import pytest
 from textual.widgets import Input, TextArea
 
 from agentkit.events import Event
+from agentkit.paths import runs_folder
 from agentkit.trace.actions import Action, Command, choices, fork_command
 from agentkit.trace.outline import Outline
 from agentkit.trace.source import RunFile
@@ -143,13 +144,13 @@ def test_what_went_wrong_is_said(tmp_path: Path) -> None:
 
 def test_a_replay_is_started(tmp_path: Path) -> None:
     path = write_run(demo_run(), tmp_path / "run.sqlite")
-    assert "done: repeat the run" in drive(path, fake(tmp_path), "R")[-1]
+    assert "done: replay. last words" in drive(path, fake(tmp_path), "R")[-1]
     assert commands(tmp_path) == [["replay", str(path)]]
 
 
 def test_a_fork_with_other_arguments_is_started_and_its_run_is_shown(tmp_path: Path) -> None:
     path = write_run(demo_run(), tmp_path / "20261128-091502-7c1e.sqlite")
-    write_run(failed_run(), tmp_path / "20261128-093011-b0d4.sqlite")
+    write_run(failed_run(), runs_folder() / "20261128-093011-b0d4.sqlite")
 
     def change(app: TraceApp) -> None:
         app.screen.query_one("#arguments", TextArea).text = '{"city": "Split", "month": 6}'

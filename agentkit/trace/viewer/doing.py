@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from agentkit.messages import is_object
+from agentkit.paths import runs_folder
 from agentkit.trace.actions import Action, Choice, Command, choices, fork_command, replay_command
 from agentkit.trace.spans import StepSpan
 from agentkit.trace.text import visible
@@ -27,6 +28,7 @@ class Doing:
         self._app = app
         self._agentkit = agentkit
         self._actions: list[Action] = []
+        self._opened: set[Path] = set()
 
     @property
     def idle(self) -> bool:
@@ -94,16 +96,23 @@ class Doing:
     def look(self) -> None:
         """Tells of commands that have ended, and opens the run that a fork has begun."""
         for action in [*self._actions]:
-            if action.command.arguments[0] == "fork" and (path := self._new_run(action)) is not None:
-                self._actions.remove(action)
-                action.close()
+            code = action.code  # asked first: what was said before it ended is looked at after
+            path = self._new_run(action)
+            if path is not None and path not in self._opened:
+                self._opened.add(path)
                 self._app.open_run(path)
-            elif action.code is not None:
+            if code is not None:
                 self._actions.remove(action)
-                last = action.said[-1] if action.said else ""
-                good = action.code in (0, 3)
-                self._app.say(f"done: {action.command.words}. {last}" if good else last or f"exit code {action.code}")
+                self._tell(action, code, path)
                 action.close()
+
+    def _tell(self, action: Action, code: int, new: Path | None) -> None:
+        """Tells what became of a command; of a run that was begun and is on the screen, its first line does."""
+        last = action.said[-1].removeprefix(f"{self._app.source.path.stem}: ") if action.said else ""
+        if code not in (0, 3):
+            self._app.say(last or f"exit code {code}")
+        elif new is None:
+            self._app.say(f"done: {action.command.words}. {last}")
 
     def close(self) -> None:
         """Forgets what was started; it goes on by itself."""
@@ -111,6 +120,8 @@ class Doing:
             action.close()
 
     def _new_run(self, action: Action) -> Path | None:
+        if action.command.arguments[0] != "fork":
+            return None
         names = [line.split()[1] for line in action.said if line.startswith("run ") and len(line.split()) > 1]
-        path = self._app.source.path.with_name(f"{names[0]}.sqlite") if names else None
+        path = runs_folder() / f"{names[0]}.sqlite" if names else None
         return path if path is not None and path.exists() else None
