@@ -127,7 +127,9 @@ def _turn(node: Node, tree: RunTree, now: float | None) -> Facts:
     prompted = min(end, span.at + usage.prompt_seconds) if usage.prompt_seconds else span.at
     bars = (Bar(span.at, prompted, "prompt"), Bar(prompted, end, "turn"))
     steps = sum(c.kind == "step" for c in node.children)
-    words = {"calls": "calls", "answer": "answer", "length": "cut off: out of tokens"}.get(span.stop, span.stop)
+    words = {"length": "cut off: out of tokens"}.get(span.stop, span.stop)
+    if span.stop == "answer" and any(plan_text(str(piece.get("text", ""))) for piece in span.pieces):
+        words = "plan"
     if going:
         words = f"{span.prompt_tokens:,} tokens in, not finished"
     notes = [words, *([counted(steps, "step")] if steps else []), *(one_line(n, _LONG) for n in span.notes)]
@@ -139,7 +141,7 @@ def _turn(node: Node, tree: RunTree, now: float | None) -> Facts:
         end=None if going else end,
         bars=bars,
         usage=None if going else usage,
-        first_token=span.first_token if span.first_token is not None else usage.prompt_seconds or None,
+        first_token=span.first_token,
     )
 
 

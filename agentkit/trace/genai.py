@@ -118,7 +118,7 @@ def turn_span(turn: TurnSpan, start: RunStarted | None, seconds: float, *, conte
         finish = {"calls": "tool_call", "answer": "stop"}.get(turn.stop, turn.stop)
         found["gen_ai.response.finish_reasons"] = [finish]
         found |= _usage({k: getattr(turn.usage, k) for k in _USAGE})
-        if (first := turn.first_token if turn.first_token is not None else turn.usage.prompt_seconds) > 0:
+        if (first := turn.first_token) is not None:
             found["gen_ai.response.time_to_first_chunk"] = first
     else:
         found["gen_ai.usage.input_tokens"] = turn.prompt_tokens

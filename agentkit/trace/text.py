@@ -51,7 +51,8 @@ def plan_text(text: str) -> str | None:
         >>> plan_text("All done.")
     """
     try:
-        values = [json.loads(line) for line in text.splitlines() if line.strip()]
+        lines = [text] if text.lstrip().startswith("[") else text.splitlines()
+        values = [json.loads(line) for line in lines if line.strip()]
     except ValueError:
         return None
     if len(values) == 1 and is_array(values[0]):

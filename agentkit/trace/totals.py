@@ -9,7 +9,7 @@ from agentkit.events import RunFinished
 from agentkit.messages import Usage
 from agentkit.trace.facts import run_state, seconds_text
 from agentkit.trace.outline import Outline
-from agentkit.trace.spans import TurnSpan, usage_from_json
+from agentkit.trace.spans import usage_from_json
 from agentkit.trace.text import counted
 
 __all__ = ["Totals", "missing", "tokens_text", "totals"]
@@ -70,13 +70,9 @@ def totals(outline: Outline) -> Totals:
         failed=sum(len(s.failed_items) if s.items is not None else s.state == "failed" for s in steps),
         retries=sum(max(0, s.attempts - 1) + sum(max(0, i.attempts - 1) for i in s.item_spans.values()) for s in steps),
         usage=usage,
-        first_token=None if first is None or first.end is None else _first_token(first),
+        first_token=None if first is None else first.first_token,
         seconds=tree.seconds if outline.now is None else outline.now,
     )
-
-
-def _first_token(turn: TurnSpan) -> float | None:
-    return turn.first_token if turn.first_token is not None else turn.usage.prompt_seconds or None
 
 
 def missing(outline: Outline) -> Iterator[str]:

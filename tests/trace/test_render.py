@@ -217,6 +217,7 @@ def test_every_answer_is_shown(output: JsonValue, text: str, shown: Show) -> Non
 
 
 def test_a_plan_that_a_model_wrote_is_shown_as_the_tools_it_names() -> None:
+    assert plan_text('[\n  {"id": "s1", "tool": "load"},\n  {"id": "s2", "tool": "look"}\n]') == "load, look"
     assert plan_text('{"id": "s1", "tool": "load"}\n{"path": "a"}\n{"id": "s2", "tool": "answer"}') == "load, answer"
     for text in ("All done.", '{"total": 5}', "[1, 2]", "", "3\n4", '{"tool": 5}'):
         assert plan_text(text) is None

@@ -526,3 +526,11 @@ def test_a_run_of_20_000_events_has_all_its_rows() -> None:
     assert len(view.rows) == len(view.tree.nodes) > 9_000
     view.query = Query.parse("status:error kind:item")
     assert len(view.matches) == 10
+
+
+def test_text_that_a_grammar_forces_before_the_prompt_is_computed_is_not_the_first_token() -> None:
+    done = TurnFinished(
+        at=2.0, turn=1, pieces=[], stop="answer", usage={"prompt_seconds": 1.5}, tokens=[], notes=[], first_token=0.1
+    )
+    tree = RunTree([TurnStarted(at=0.0, turn=1, prompt_tokens=9, context=0, messages=[]), done])
+    assert Outline(tree).facts(tree.nodes["turn:1"]).first_token == 1.5
