@@ -268,7 +268,7 @@ class SpanBuilder:
                 turn.pieces, turn.stop, turn.notes = event.pieces, event.stop or "done", event.notes
                 turn.usage, turn.tokens = usage_from_json(event.usage), event.tokens
                 turn.prompt_kept, turn.prompt, turn.constraints = event.prompt_kept, event.prompt, event.constraints
-                # What a grammar leaves no choice about is given out before the prompt is computed: no token of the model.
+                # What a grammar leaves no choice about is given out before the prompt is computed: no token yet.
                 turn.first_token = max(event.first_token or 0.0, turn.usage.prompt_seconds) or None
 
     def _take_step(
