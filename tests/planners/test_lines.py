@@ -313,6 +313,15 @@ def test_what_was_made_of_an_argument_is_passed_on_under_its_name() -> None:
     assert not validate(schema, {"text": "$s1.text", "language": "$s1.language"})
 
 
+def test_no_index_follows_a_reference_within_text_that_has_none() -> None:
+    schema = WRITER.schema([*FIRST, head(2, "weather")])
+    assert schema is not None
+    for text in ("$s1.city [1]", "[$s1.city] and $s1.price$s1.city", "$s1.items[0].name", "see $s1.items."):
+        assert not validate(schema, {"city": text}), text
+    for text in ("$s1.city[0]", "a $s1.items[9].name of them", "$s1.price$s1.city[1]"):
+        assert validate(schema, {"city": text}), text
+
+
 def test_text_begins_with_a_dollar_only_where_the_task_has_one() -> None:
     for task, allowed in (("Look up $HOME", True), ("Look up Rome", False), ("", True)):
         schema = PlanWriter(TOOLS, task=task).schema([head(1, "weather")])
