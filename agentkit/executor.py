@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from agentkit.calls import Caller, Outcome, resolve_refs
-from agentkit.errors import PlanError
+from agentkit.errors import Diverged, PlanError
 from agentkit.events import Event, ItemFinished, StepFinished, StepStarted
 from agentkit.for_each import Items, items_of
 from agentkit.handles import preview
@@ -205,12 +205,22 @@ class Executor:
             step = self.plan[heapq.heappop(self._recalled)[1]]
             done = self._record.results[step.id]
             called = bool(self._record.attempts[step.id, None] or self._record.items[step.id])
+            if self._record.strict and self._record.attempts[step.id, None]:
+                self._compare_arguments(step)
             self._label(step, called=called, ok=done.ok, known=done.labels)
             if done.ok and step.id in self._same_as:
                 self._settle(self._again(step))
             else:
                 most = 0 if done.handle else sys.maxsize  # it is shown as it was, whatever the limit is now
                 self._settle(self._result(step, ok=done.ok, value=done.value, seconds=done.seconds, whole=most))
+
+    def _compare_arguments(self, step: Step) -> None:
+        """Says again with what a step was called, which is compared with what is recorded."""
+        try:
+            arguments: JsonObject = resolve_refs(step.args, lambda r: str(r) if r.step == ITEM else self._look_up(r))
+        except PlanError as e:
+            raise Diverged(f"step {step.id!r} was called, and could not be now: {e}") from None
+        self._emit(StepStarted(id=step.id, tool=step.tool, args=arguments))
 
     def _start(self, step: Step) -> None:
         """Starts a step's call, or the next one of its items."""

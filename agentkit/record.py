@@ -83,6 +83,7 @@ class Record:
         self._prompts: dict[int, TurnStarted] = {}
         self._parts: defaultdict[int, list[JsonValue]] = defaultdict(list)
         self._steps: dict[str, StepAdded] = {}
+        self._begun: dict[str, StepStarted] = {}
         self._said: Counter[str] = Counter()
         for event in self.events:
             self._read(event)
@@ -100,6 +101,7 @@ class Record:
             case StepAdded():
                 self._steps[event.id] = event
             case StepStarted():
+                self._begun.setdefault(event.id, event)
                 self._begin((event.id, None))
             case ItemStarted():
                 self._begin((event.id, event.index))
@@ -224,7 +226,7 @@ class Record:
             case StepAdded():
                 return self._has_step(event)
             case StepStarted():
-                return event.attempt <= self.attempts[event.id, None]
+                return self._has_begun(event)
             case ItemStarted():
                 return event.attempt <= self.attempts[event.id, event.index]
             case StepFinished():
@@ -239,6 +241,14 @@ class Record:
                 words = _words(event)
                 self._said[words] -= 1
                 return self._said[words] >= 0
+
+    def _has_begun(self, event: StepStarted) -> bool:
+        recorded, decided = self._begun.get(event.id), self.decisions.get((event.id, None))
+        is_edited = decided is not None and decided.args is not None  # by a person
+        if self.strict and recorded is not None and not is_edited and _plain(recorded.args) != _plain(event.args):
+            difference = _difference(recorded.args, event.args)
+            raise Diverged(f"step {event.id!r} is called with something else: {difference}")
+        return event.attempt <= self.attempts[event.id, None]
 
     def _has_step(self, event: StepAdded) -> bool:
         recorded = self._steps.get(event.id)

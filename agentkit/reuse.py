@@ -131,7 +131,7 @@ class Reuse:
             state: What tools share now, as far as it is JSON.
             workspace: The folder that file names are relative to.
         """
-        code = code_digest(tool)
+        code = code_digest(tool) if tool.reuse else ""
         kept = self._kept.get(_words(tool.name, code, tool.effect, arguments)) if code else None
         if kept is None:
             return None

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO, cast
 
+from agentkit.errors import RunError
 from agentkit.messages import JsonObject
 from agentkit.tools.confine import adopt_orphans, landlock, limit
 from agentkit.tools.invoke import call_blocking, finish
@@ -36,12 +37,14 @@ def main() -> None:
             channel.flush()
 
     try:
-        report(result=_run(request, report))
-    except BaseException as error:
+        answer: JsonObject = {"result": _run(request, report)}
+    except BaseException as raised:
+        error = _explained(raised)
         told = traceback.TracebackException.from_exception(error)  # also tells of one whose own words fail
-        report(error={"type": type(error).__name__, "message": str(told), "traceback": "".join(told.format())})
-    sys.stdout.flush()
+        answer = {"error": {"type": type(error).__name__, "message": str(told), "traceback": "".join(told.format())}}
+    sys.stdout.flush()  # before the answer, after which the parent ends this process
     sys.stderr.flush()
+    report(**answer)
     while True:  # until the parent kills the group, so that nothing the tool started is left
         signal.pause()
 
@@ -63,6 +66,19 @@ def _run(request: JsonObject, report: Any) -> Any:
     report(started=True)
     value = call_blocking(call)
     return tool.to_json(asyncio.run(finish(call, value)))
+
+
+def _explained(error: BaseException) -> BaseException:
+    """Returns what to say of an error: of a variable that the clean environment does not have, how it gets there."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if isinstance(error, KeyError) and last and last.tb_frame.f_code is type(os.environ).__getitem__.__code__:
+        return RunError(
+            f"the environment variable {error.args[0]!r} is not set in the tool's own process, whose environment is "
+            "clean; name it under 'secrets' in the task file or of the Agent"
+        ).with_traceback(error.__traceback__)
+    return error
 
 
 def _plain(message: Any) -> Any:

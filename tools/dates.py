@@ -127,7 +127,7 @@ def _weekday(day: date) -> str:
     return _WEEKDAYS[day.weekday()]
 
 
-@tool(effect="idempotent")
+@tool(effect="idempotent", reuse=False)
 def current_time(timezone: str = "UTC") -> Moment:
     """Tell today's date, the weekday and the time.
 

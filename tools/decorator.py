@@ -29,6 +29,7 @@ def tool(
     source: str | None = None,
     own: Sequence[str] = (),
     sink: bool | Sequence[str] = False,
+    reuse: bool = True,
 ) -> FunctionTool[P, R]: ...
 @overload
 def tool(
@@ -42,6 +43,7 @@ def tool(
     source: str | None = None,
     own: Sequence[str] = (),
     sink: bool | Sequence[str] = False,
+    reuse: bool = True,
 ) -> Callable[[Callable[P, R]], FunctionTool[P, R]]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -56,6 +58,7 @@ def tool(
     source: str | None = None,
     own: Sequence[str] = (),
     sink: bool | Sequence[str] = False,
+    reuse: bool = True,
 ) -> Any:
     """Returns the function as a tool; it can still be called as the function it was.
 
@@ -82,6 +85,8 @@ def tool(
             them.
         sink: Whether text that is not trusted must not decide what it does: ``True``, or the names of the arguments
             that decide, such as ``("to",)``. Tools with the effect ``"once"`` or ``"keyed"`` are sinks without it.
+        reuse: Whether a result may be taken from an earlier run (``agentkit run --reuse``); ``False`` for what changes
+            without its arguments, such as a clock.
 
     Raises:
         agentkit.errors.ToolDefinitionError: It can't be a tool as it is written; the message names the
@@ -112,6 +117,7 @@ def tool(
             source=source,
             own=own,
             sink=sink,
+            reuse=reuse,
             names=names,
         )
 

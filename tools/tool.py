@@ -74,6 +74,8 @@ class Tool(ABC):
     """Fields of its results that it makes itself and no stranger can choose, such as ``id``: of the result itself or
     of each of its items; further down, with dots and without indices: ``messages.id``."""
     sink: Sink = False
+    reuse: bool = True
+    """Whether a result may be taken from an earlier run; not that of a clock."""
 
     @abstractmethod
     def validate(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,6 +143,7 @@ class FunctionTool(Tool, Generic[P, R]):
         source: Where the text in its results comes from, such as ``web``.
         own: Fields of its results that it makes itself, such as ids; `source` does not hold for them.
         sink: Whether, or in which arguments, untrusted text must not decide what it does.
+        reuse: Whether a result may be taken from an earlier run.
         names: Local names that annotations may use.
 
     Raises:
@@ -160,6 +163,7 @@ class FunctionTool(Tool, Generic[P, R]):
         source: str | None = None,
         own: Sequence[str] = (),
         sink: bool | Sequence[str] = False,
+        reuse: bool = True,
         names: Mapping[str, Any] | None = None,
     ) -> None:
         _check_function(function)
@@ -187,6 +191,7 @@ class FunctionTool(Tool, Generic[P, R]):
         self.source: str | None = source
         self.own: tuple[str, ...] = tuple(own)
         self.sink: Sink = sink if isinstance(sink, bool) else tuple(sink)
+        self.reuse: bool = reuse
         self.origin: str = place_of(function)
         _check_labels(self)
         functools.update_wrapper(self, underlying(function), updated=())

@@ -6,16 +6,18 @@ import asyncio
 import contextlib
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from agentkit.agent import Agent
+    from agentkit.approval import Approve
     from agentkit.cli.follow import Follower
-    from agentkit.messages import Message
+    from agentkit.messages import JsonObject, Message
 
-__all__ = ["chat", "talk"]
+__all__ = ["agent_of_chat", "chat", "talk"]
 
 _HELP = "/quit or Ctrl-D ends the chat, Ctrl-C stops an answer"
 
@@ -37,11 +39,38 @@ def chat(model: str | None, sources: tuple[str, ...], seed: int | None) -> int:
     from agentkit.tools.loading import load_tools
 
     follower = Follower(choose_display())
+    model = model or default_model()
+    source = {"chat": True, "model": model, "tools": list(sources), "seed": seed, "workspace": str(Path.cwd())}
     with contextlib.redirect_stdout(sys.stderr):  # what tools print must not end up in the answers
         tools = [tool for source in sources for tool in load_tools(source)]  # first: a wrong one is quickly found
-        opened = loading.open_model(model or default_model())
-        agent = Agent(opened, tools, sampling=Sampling(seed=seed), approve=follower.approve)
+        opened = loading.open_model(model)
+        agent = Agent(opened, tools, sampling=Sampling(seed=seed), approve=follower.approve, source=source)
     return talk(agent, follower)
+
+
+def agent_of_chat(source: JsonObject, *, approve: Approve | None) -> Agent:
+    """Returns the agent of a chat, to go on with an answer that waited for a person.
+
+    Args:
+        source: What the chat was started from.
+        approve: Asks a person about a call; ``None`` when nobody is there.
+
+    Raises:
+        agentkit.errors.UsageError: Its tools are not there any more.
+    """
+    from agentkit.agent import Agent
+    from agentkit.model_backend.base import Sampling
+    from agentkit.tools.loading import load_tools
+
+    folder = Path(source["workspace"])
+    return Agent(
+        source["model"],
+        [tool for place in source["tools"] for tool in load_tools(place, base=folder)],
+        sampling=Sampling(seed=source["seed"]),
+        workspace=folder,
+        approve=approve,
+        source=source,
+    )
 
 
 def talk(agent: Agent, follower: Follower) -> int:

@@ -82,7 +82,7 @@ def _read_assume(said: tuple[str, ...]) -> Assume | None:
 
 
 def agent_of(path: Path, *, model: str | None = None, approve: Approve | None = None) -> Agent:
-    """Returns the agent that a run was started with, from its task file.
+    """Returns the agent that a run was started with, from its task file, or from the options of its chat.
 
     Args:
         path: The run's file.
@@ -98,6 +98,11 @@ def agent_of(path: Path, *, model: str | None = None, approve: Approve | None = 
 
     start = Trace.load(path).start
     source: JsonObject = start.source if start is not None else {}
+    if "chat" in source:
+        from agentkit.cli.chat import agent_of_chat
+
+        with contextlib.redirect_stdout(sys.stderr):
+            return agent_of_chat(source | ({} if model is None else {"model": model}), approve=approve)
     if "task_file" not in source:
         raise UsageError(
             f"run {path.stem!r} was started by a program and not by a task file; go on with it there: "

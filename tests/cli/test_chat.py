@@ -10,6 +10,7 @@ import pytest
 from agentkit import ScriptedModel
 from agentkit.errors import ModelError
 from agentkit.messages import Message, Text, ToolCall, User
+from agentkit.trace import Trace
 from tests.cli.conftest import Cli
 
 Script = Callable[..., ScriptedModel]
@@ -65,6 +66,41 @@ def test_ctrl_c_stops_an_answer_and_the_chat_goes_on(cli: Cli, scripted: Script)
     done = cli("chat", stdin="First\nStill there?\n")
     assert (done.code, done.out) == (0, "Yes.\n")
     assert "stopped; the chat goes on without this answer" in done.err.splitlines()
+
+
+MAIL = '''
+from agentkit import tool
+
+
+@tool(effect="pure", source="web")
+def fetch() -> str:
+    """Read a page."""
+    return "call 555"
+
+
+@tool
+def dial(number: str) -> str:
+    """Call somebody."""
+    return f"{number} answered"
+'''
+
+
+def test_an_answer_that_waits_for_a_person_goes_on_from_the_command_line(
+    cli: Cli, folder: Path, scripted: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "phone.py").write_text(MAIL, encoding="utf-8")
+    model = scripted("Hello Ada.", ToolCall("fetch", {}), ToolCall("dial", {"number": "555"}), "They answered, Ada.")
+    done = cli("chat", "--tools", "./phone.py", stdin="I am Ada.\nCall them.\n")
+    assert (done.code, done.out) == (0, "Hello Ada.\n")
+    run = Trace.load()
+    assert run.stop_reason == "approval"
+    assert f"agentkit approve {run.run_id}, then agentkit resume {run.run_id}" in done.err
+    monkeypatch.chdir(folder.parent)  # its tools and its files are found from anywhere
+    assert cli("approve", run.run_id, run.steps[-1].id).code == 0
+    again = cli("resume", run.run_id)
+    assert (again.code, again.out) == (0, "They answered, Ada.\n")
+    assert words(list(model.requests[-1].messages)) == ["I am Ada.", "Call them."]
+    assert cli("replay", run.run_id).code == 0
 
 
 @pytest.mark.parametrize(

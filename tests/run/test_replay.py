@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import shutil
+import subprocess
+import sys
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agentkit import Agent, Limits, Result, ScriptedModel
+from agentkit import Agent, Limits, Policy, Result, ScriptedModel, approval
 from agentkit.errors import Diverged, UsageError
+from agentkit.events import StepStarted
 from agentkit.messages import Message, ToolCall, User
 from agentkit.model_backend.scripted import ScriptedParts
 from agentkit.planners.base import Decision, PlanningContext
 from agentkit.planners.loop import LoopPlanner
-from agentkit.planners.plan import Step
+from agentkit.planners.plan import Step, StepId, parse_refs
 from agentkit.pytest_plugin import AgentkitReplay
 from agentkit.replaying import Replayed
 from tests.run.test_resume import PLAN, SCRIPT, TOOLS, count, cut, give, made, order, path_of, resumed, steps
@@ -116,6 +122,40 @@ def test_a_step_that_is_another_one_is_found() -> None:
         replayed(Agent(ScriptedModel([]), TOOLS, planner=Eager), run_id)
 
 
+def test_a_call_with_something_else_is_found() -> None:
+    plan = [
+        Step(id=StepId("a"), tool="look", args={"x": 4}),
+        Step(id=StepId("b"), tool="order", args=parse_refs({"x": "$a"})),
+    ]
+    first = Agent(None, TOOLS, planner=plan).run_sync("Order")
+    cut(
+        [replace(e, args={"x": 41}) if isinstance(e, StepStarted) and e.id == "b" else e for e in first.events],
+        first.run_id,
+    )
+    with pytest.raises(Diverged, match=r"step 'b' is called with something else: .*41.* recorded, .*40.* now"):
+        replayed(Agent(None, TOOLS, planner=plan), first.run_id)
+
+
+def test_calls_for_items_with_something_else_are_found() -> None:
+    agent = Agent(None, [give, order, count], planner=steps())
+    first = agent.run_sync("Order")
+    cut(
+        [replace(e, args={"x": 1}) if isinstance(e, StepStarted) and e.items else e for e in first.events], first.run_id
+    )
+    with pytest.raises(Diverged, match="step 'all' is called with something else"):
+        replayed(agent, first.run_id)
+
+
+def test_arguments_that_a_person_changed_are_repeated() -> None:
+    async def change(asked: approval.Approval) -> approval.Decision:
+        return approval.Decision(allow=True, arguments={"x": 7})
+
+    plan, policy = [Step(id=StepId("a"), tool="order", args={"x": 4})], Policy(ask=["order"])
+    first = Agent(None, TOOLS, planner=plan, policy=policy, approve=change).run_sync("Order")
+    assert made[-1].startswith("order 7")
+    assert replayed(Agent(None, TOOLS, planner=plan, policy=policy), first.run_id).whole
+
+
 def test_tools_and_tasks_that_are_not_what_they_were_are_found() -> None:
     run_id = Agent(ScriptedModel(SCRIPT), TOOLS).run_sync("Buy it").run_id
     changed: list[Any] = [TOOLS[0].replace(description="Find something."), *TOOLS[1:]]
@@ -139,3 +179,41 @@ def test_a_test_of_ones_own_repeats_a_run(agentkit_replay: AgentkitReplay) -> No
     assert agentkit_replay(Agent(ScriptedModel([]), TOOLS), path_of(run_id)).whole
     with pytest.raises(pytest.fail.Exception, match="is not repeated as it was recorded"):
         agentkit_replay(Agent(ScriptedModel([]), TOOLS[:2]), path_of(run_id))
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "testing.md"
+OWN = """
+from agentkit import Agent, tool
+
+
+@tool(effect="pure")
+def add(a: int, b: int) -> int:
+    \"\"\"{what}\"\"\"
+    return a + b
+
+
+def make_agent(model=None):
+    return Agent(model, [add])
+
+
+"""
+
+
+def test_the_example_of_the_docs_passes_and_fails(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```text\n(def test_.*agentkit_replay.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(OWN.format(what="Add."), names)
+    run = names["make_agent"](ScriptedModel([ToolCall("add", {"a": 1, "b": 2}), "3"])).run_sync("Add")
+    (tmp_path / "own/tests/runs").mkdir(parents=True)
+    shutil.copy(path_of(run.run_id), tmp_path / "own/tests/runs/expenses.sqlite")
+
+    def tested(what: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "own/tests/test_own.py").write_text(OWN.format(what=what) + example, encoding="utf-8")
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_own.py"]
+        return subprocess.run(command, cwd=tmp_path / "own", capture_output=True, text=True, timeout=100)
+
+    passed, failed = tested("Add."), tested("Add two numbers.")
+    assert (passed.returncode, passed.stdout.splitlines()[-1].split(" in ")[0]) == (0, "1 passed")
+    assert failed.returncode == 1
+    assert "expenses.sqlite is not repeated as it was recorded" in failed.stdout
+    assert re.search(r"\+ .*Add two numbers", failed.stdout)

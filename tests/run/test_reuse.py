@@ -17,6 +17,7 @@ from agentkit.messages import ToolCall
 from agentkit.planners.plan import Step, StepId, parse_refs
 from agentkit.reuse import Reuse
 from agentkit.tools import code
+from agentkit.tools.dates import current_time
 from tests.run.test_resume import cut, path_of
 
 made: list[str] = []
@@ -150,6 +151,21 @@ def test_calls_that_change_something_outside_are_made_again_unless_a_person_says
     assert sorted(made) == ["order 1", "pay 2"]
     again(first, *plan, how={"effects": True})
     assert made == []
+
+
+def test_a_tool_that_says_that_its_results_do_not_last_is_called_again() -> None:
+    @tool(effect="idempotent", reuse=False)
+    def clock() -> int:
+        """Tell the time."""
+        made.append("clock")
+        return 12
+
+    steps = (Step(id=StepId("now"), tool="clock"), Step(id=StepId("later"), tool="current_time"))
+    for reuse in (None, lambda: Reuse.of()):
+        agent = Agent(None, [clock, current_time], planner=steps)
+        events = agent.run_sync("Tell", reuse=reuse() if reuse else None).events
+        assert not reused(events)
+    assert made == ["clock", "clock"]
 
 
 def test_what_tools_share_is_there_again_and_counts_as_an_input() -> None:

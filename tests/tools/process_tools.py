@@ -68,6 +68,8 @@ def fails(how: str) -> None:
         raise ValueError("bad value")
     if how == "key":
         raise KeyError("missing")
+    if how == "variable":
+        os.environ["API_TOKEN"]
     if how == "own":
         raise subprocess.CalledProcessError(3, "x")
     if how == "exit":

@@ -77,6 +77,11 @@ def test_the_tool_has_no_input_and_its_output_is_not_taken_for_the_result(capfd:
         ("failed", ToolFailed, "no such city"),
         ("value", ValueError, "bad value"),
         ("key", KeyError, "missing"),
+        (
+            "variable",
+            RunError,
+            "the environment variable 'API_TOKEN' is not set .* name it under 'secrets' in the task",
+        ),
         ("own", RunError, "CalledProcessError: Command 'x' returned non-zero exit status 3."),
         ("exit", RunError, r"'fails' raised SystemExit\(7\); a tool may not do so"),
         ("gone", RunError, "the process of 'fails' exited with code 7 before it gave a result"),
