@@ -34,6 +34,7 @@ _STYLES = {
     "ok": "green",
     "answer": "green",
     "failed": "red",
+    "denied": "red",
     "not run": "yellow",
     "stopped": "yellow",
     "running": "yellow",

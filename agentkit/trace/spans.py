@@ -168,8 +168,8 @@ class StepSpan:
     def state(self) -> str:
         """How far the step is.
 
-        ``ok``, ``failed``, ``not run`` (a step it needs failed), ``running``, ``waiting``, ``approval`` (a person has
-        to allow it) or ``in doubt`` (nobody knows whether the call was made).
+        ``ok``, ``failed``, ``denied``, ``not run`` (a step it needs failed), ``running``, ``waiting``, ``approval`` (a
+        person has to allow it) or ``in doubt`` (nobody knows whether the call was made).
         """
         if self.ok is None:
             if (wait := self.open_wait) is not None:
@@ -177,6 +177,8 @@ class StepSpan:
             return "running" if self.attempts else "waiting"
         if self.ok:
             return "ok"
+        if self.waits and self.waits[-1].decision == "deny" and self.items is None:
+            return "denied"
         return "failed" if self.attempts else "not run"
 
     @property

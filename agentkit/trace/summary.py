@@ -132,8 +132,8 @@ def _step(step: StepSpan, shown: Facts, outline: Outline, node: Node) -> Iterato
             yield Field(name, ", ".join(outline.facts(n).label for n in nodes))
     if step.progress:
         yield Field("progress", value_text(step.progress[-1]))
-    if step.ok is False and not step.attempts:
-        cause = outline.cause_of(step)
+    cause = outline.cause_of(step) if step.ok is False and not step.attempts else None
+    if cause is not None and cause is not node:
         yield Field("because of", outline.facts(cause).label, "failed")
     for index, error in sorted(step.failed_items.items())[:_SHOWN_ERRORS]:
         yield Field(f"[{index}]", error, "failed")

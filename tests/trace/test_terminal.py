@@ -80,6 +80,13 @@ def test_keys_that_come_at_once_are_each_done_before_the_next(terminal: Terminal
     terminal.wait_for("2 rows fit")
     terminal.wait_for("CRK-2291")  # what the first of them gave, in the tab of the last key
     terminal.press("Escape")
-    terminal.wait_for("? all keys")
+    terminal.wait_for("? keys")
     terminal.press("x", "{", '"city": "Rome", "was":')
     terminal.wait_for('{"city": "Rome", "was":{')
+
+
+def test_a_window_stands_over_the_run_and_not_in_its_place(terminal: Terminal) -> None:
+    terminal.wait_for("1 summary")
+    terminal.press("e", "x")
+    terminal.wait_for("A new run that begins at w6")
+    assert "Find the best" in terminal.text

@@ -118,7 +118,10 @@ def test_a_run_that_waits_says_for_what() -> None:
 
 def test_a_denied_call_is_shown_as_one() -> None:
     denial = ApprovalDecided(at=12.0, id="hotel", decision="deny", by="agentkit approve", message="too dear")
-    view = outline([*waiting_run()[:-1], denial])
+    end = StepFinished(at=12.1, id="hotel", tool="book", ok=False, value="not allowed: too dear", seconds=0.0)
+    view = outline([*waiting_run()[:-1], denial, end])
+    assert fact(view, "step:hotel").state == "denied"
+    assert "because of" not in fields(view, "step:hotel", "summary")
     assert (fact(view, "wait:hotel:0").state, fact(view, "wait:hotel:0").note) == (
         "denied",
         "denied by agentkit approve",

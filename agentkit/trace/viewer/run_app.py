@@ -51,6 +51,7 @@ class RunApp(TypeAheadApp):
 
     CSS = """
     Screen { background: $background; }
+    ModalScreen { background: $background 60%; }
     #top { height: 1; background: $foreground 12%; padding: 0 1; text-style: bold; }
     #top.good { color: $text-success; }
     #top.bad { color: $text-error; }

@@ -20,7 +20,7 @@ class _Window(ModalScreen[str | None]):
     """A window that Escape closes."""
 
     DEFAULT_CSS = """
-    _Window { align: center middle; background: $background 60%; }
+    _Window { align: center middle; }
     _Window > Vertical { width: auto; max-width: 96%; height: auto; max-height: 96%; padding: 0 1;
         border: round $primary; background: $surface; overflow-y: auto; }
     _Window Static { width: auto; max-width: 100%; }
