@@ -16,7 +16,7 @@ from agentkit.journal import SqliteJournal
 from agentkit.trace.source import RunFile
 from agentkit.trace.viewer.app import TraceApp
 from tests.trace.demo import DEMOS, big_run, demo_run, write_run
-from tests.trace.screens import GOLDEN, SIZES, screen_lines
+from tests.trace.screens import GOLDEN, IMAGES, PICTURES, SIZES, draw, screen_lines, self_contained
 
 SIZE = (100, 30)
 
@@ -88,6 +88,13 @@ def test_the_screen_is_as_in_the_golden_file(name: str, size: tuple[int, int], v
         assert screen.lines == golden.read_text(encoding="utf-8").splitlines()
 
     view(steps, DEMOS[name](), size)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_pictures_of_the_documentation_are_what_is_drawn(name: str, tmp_path: Path) -> None:
+    """Colours too. ``python tests/trace/screens.py`` draws them anew: look at them before you replace them."""
+    _, svg = draw(*PICTURES[name], tmp_path)
+    assert self_contained(svg) == (IMAGES / f"{name}.svg").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("size", [(20, 6), (40, 12), (63, 10), (250, 80)], ids=lambda s: f"{s[0]}x{s[1]}")
@@ -427,3 +434,19 @@ def test_a_failure_is_found_without_wording_what_went_well(view: View, monkeypat
         assert len(asked) < 100
 
     view(steps, big_run(20_000))
+
+
+def test_every_row_is_drawn_anew_when_the_terminal_gets_another_size(tmp_path: Path) -> None:
+    path = write_run(demo_run(), tmp_path / "run.sqlite")
+
+    async def lines(first: tuple[int, int]) -> list[str]:
+        app = TraceApp(RunFile(path))
+        async with app.run_test(size=first) as pilot:
+            await pilot.pause()
+            await pilot.resize_terminal(100, 30)
+            await pilot.pause()
+            await pilot.press("j", "k")
+            await pilot.pause()
+            return screen_lines(app)
+
+    assert asyncio.run(lines((80, 30))) == asyncio.run(lines((100, 30)))

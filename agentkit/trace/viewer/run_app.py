@@ -226,6 +226,10 @@ class RunApp(TypeAheadApp):
         """Shows the details of the row that was moved to."""
         self.show_details()
 
+    def on_run_table_resized(self) -> None:
+        """Writes as much at the top as fits."""
+        self.show_top()
+
     def say(self, message: str) -> None:
         """Shows a message in the last line for some seconds."""
         self.hint(one_line(message, 400), "said")

@@ -82,8 +82,8 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
     class Moved(Message):
         """The cursor stands on another row."""
 
-    class Opened(Message):
-        """A row was clicked twice or entered."""
+    class Resized(Message):
+        """The terminal has another size."""
 
     def __init__(self, outline: Outline, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -118,7 +118,7 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
         node, marked = outline.cursor, {*self._related, id(self._shown)}
         self._related = {id(n): "↑" for n in outline.needs(node)} | {id(n): "↓" for n in outline.needed_by(node)}
         self._matches = frozenset(map(id, outline.matches)) if outline.query else frozenset()
-        frame = (outline, outline.rows, outline.matches, outline.tree.count, outline.now)
+        frame = (outline, outline.rows, outline.matches, outline.tree.count, outline.now, self.size, self._shape)
         if frame == self._frame:
             self._refresh_rows(marked | {*self._related, id(node)})
         else:
@@ -189,6 +189,7 @@ class RunTable(ScrollView, can_focus=True, inherit_bindings=False):
         """Lays the columns out anew."""
         self._shape = layout(self.size.width)
         self.update()
+        self.post_message(self.Resized())
 
     def on_click(self, event: events.Click) -> None:
         """Selects a row; a click on its sign, or a second click, folds it."""

@@ -127,6 +127,16 @@ def test_a_browser_draws_the_rows_the_graph_and_the_first_error(tmp_path: Path) 
 
 
 @pytest.mark.slow
+def test_a_browser_asks_nobody_for_anything_even_without_the_policy(tmp_path: Path) -> None:
+    count = "document.title = 'asked for ' + performance.getEntriesByType('resource').length"
+    use = "for (const key of 'jjeez/c?t') document.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));"
+    assert "asked for 0" in open_page(demo_run(), tmp_path, use + count)
+    load = "const picture = new Image(); picture.src = 'http://127.0.0.1:9/x'; document.body.append(picture);"
+    later = f"{load} picture.onerror = () => {{ {count} }};"
+    assert "asked for 1" in open_page(demo_run(), tmp_path, later)  # it would be seen
+
+
+@pytest.mark.slow
 def test_search_finds_what_stands_in_a_result(tmp_path: Path) -> None:
     script = "$('query').value='crk-2291'; search(); next(found, 1);"
     dom = open_page(demo_run(), tmp_path, script)
