@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 from agentkit.trace.facts import Bar, Role
 from agentkit.trace.spans import Span, StepSpan, TurnSpan
@@ -91,19 +92,21 @@ def parallel(spans: Iterable[Span], window: tuple[float, float], width: int) -> 
     """Returns how many calls ran side by side as a line of small columns, and the most there were at once."""
     first, last = window
     counts = [0] * (width + 1)
+    moments: list[tuple[float, int]] = []
     scale = width / (last - first) if last > first else 0.0
     for span in spans:
         if not isinstance(span, StepSpan) or not span.attempts:
             continue
+        end = last if span.end is None else span.end
         left = int((span.at - first) * scale)
-        right = math.ceil(((last if span.end is None else span.end) - first) * scale)
+        right = math.ceil((end - first) * scale)
         if right <= 0 or left >= width:
             continue
         counts[max(0, left)] += 1
         counts[min(width, max(left + 1, right))] -= 1
-    running, columns = 0, list[int]()
-    for change in counts[:width]:
-        running += change
-        columns.append(running)
-    most = max(columns, default=0)
+        moments += [(span.at, 1), (max(end, span.at), -1)]
+    # Calls that share a cell need not have run side by side: of two at the same moment, the end comes first.
+    most = max(accumulate(change for _, change in sorted(moments)), default=0)
+    most = max(most, min(1, len(moments)))
+    columns = [min(running, most) for running in accumulate(counts[:width])]
     return "".join(_HEIGHTS[math.ceil(c / max(most, 4) * 8)] for c in columns), most

@@ -537,3 +537,15 @@ def test_text_that_a_grammar_forces_before_the_prompt_is_computed_is_not_the_fir
     )
     tree = RunTree([TurnStarted(at=0.0, turn=1, prompt_tokens=9, context=0, messages=[]), done])
     assert Outline(tree).facts(tree.nodes["turn:1"]).first_token == 1.5
+
+
+def test_calls_that_share_a_cell_of_the_waterfall_did_not_run_side_by_side() -> None:
+    events: list[Event] = []
+    for number in range(3):
+        events.append(StepStarted(at=number / 100, id=f"s{number}", tool="f", args={}))
+        end = (number + 1) / 100
+        events.append(StepFinished(at=end, id=f"s{number}", tool="f", ok=True, value=1, seconds=0.01))
+    heights, most = parallel(spans(events), (0.0, 100.0), 10)
+    assert (heights, most) == ("▂" + " " * 9, 1)
+    events[3:3] = [StepStarted(at=0.015, id="t", tool="f", args={})]
+    assert parallel(spans(events), (0.0, 100.0), 10)[1] == 2
