@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import IO
@@ -40,6 +41,7 @@ class ViewerDisplay(SilentDisplay):
         self._command = command
         self._after: Display | None = None
         self._viewer: subprocess.Popen[bytes] | None = None
+        self._left = threading.Event()
         self._printed: IO[bytes] | None = None
         self._terminal: tuple[int, int] | None = None
 
@@ -47,7 +49,7 @@ class ViewerDisplay(SilentDisplay):
         """Opens the viewer with the first event; shows events itself once the viewer was left."""
         if isinstance(event, RunStarted) and self._viewer is None:
             self._open(event.run_id)
-        if self._viewer is None or self._viewer.poll() is None:
+        if self._viewer is None or not self._left.is_set():
             return
         if self._after is None:
             self._restore()
@@ -57,7 +59,7 @@ class ViewerDisplay(SilentDisplay):
     def wait(self) -> None:
         """Waits until the viewer was left."""
         if self._viewer is not None:
-            self._viewer.wait()
+            self._left.wait()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -80,8 +82,15 @@ class ViewerDisplay(SilentDisplay):
         )
         if hasattr(os, "setpriority"):  # where cores are few, the run comes first
             os.setpriority(os.PRIO_PROCESS, self._viewer.pid, os.getpriority(os.PRIO_PROCESS, 0) + _NICER)
+        # To ask at each event whether it was left would cost up to a millisecond: another thread takes the lock of the
+        # interpreter meanwhile.
+        threading.Thread(target=self._wait_for, args=(self._viewer,), daemon=True).start()
         for number in (1, 2):
             os.dup2(self._printed.fileno(), number)
+
+    def _wait_for(self, viewer: subprocess.Popen[bytes]) -> None:
+        viewer.wait()
+        self._left.set()
 
     def _restore(self) -> None:
         """Gives the terminal back, and prints what was printed meanwhile."""
