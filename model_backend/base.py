@@ -7,7 +7,7 @@ Everything above this module speaks of messages and pieces; everything below it 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from agentkit.messages import Assistant, JsonObject, JsonValue, Message, Usage
@@ -45,7 +45,7 @@ class Part:
     schema: JsonObject
     """JSON Schema of the value."""
     before: str = ""
-    ends: Mapping[str, Sequence[JsonValue]] = field(default_factory=lambda: {"\n": ()})
+    ends: Mapping[str, Sequence[JsonValue]]
     """The texts that may follow. Each may stand for further parts, which then count as written."""
     is_open: bool = False
     """Whether the value, an object that has all of its keys, is left open: other keys follow with the next part."""

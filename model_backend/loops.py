@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-__all__ = ["runaway"]
+__all__ = ["TEXT_PATIENCE", "runaway"]
 
 BLANK_TOKENS = 24
 REPEATED_TOKENS = 60
 TIMES = 4
+TEXT_PATIENCE = 4
+"""How many times as long as a thought an answer may go on so: a list of values may repeat itself."""
 LONGEST_LOOK = 2048
 """Tokens of the end that are looked at."""
 

@@ -18,7 +18,7 @@ from agentkit.model_backend.engine.native import Logits
 from agentkit.model_backend.engine.sampling import Matcher, Sampler
 from agentkit.model_backend.engine.text import TextStream
 from agentkit.model_backend.engine.vocab import Vocab
-from agentkit.model_backend.loops import runaway
+from agentkit.model_backend.loops import TEXT_PATIENCE, runaway
 from agentkit.model_backend.script import Constrained, Decoded, Free, Grammar, Kind, Literal, Script, Segment
 
 __all__ = ["Decoder", "Feed"]
@@ -30,8 +30,6 @@ Feed: TypeAlias = Generator[list[int], Logits, T]
 
 _LOOK_FOR_LOOPS = 64
 """Sampled tokens after which a constrained segment is looked at: a grammar lets text go on in circles for ever."""
-_PATIENCE = 4
-"""As for answers: a list of values may repeat itself."""
 
 Stop: TypeAlias = OneOf["complete", "stop", "eog", "length"]
 
@@ -171,7 +169,9 @@ class Decoder(Generic[T]):
             if len(forced) == left:
                 break
             sampled += 1
-            if sampled % _LOOK_FOR_LOOPS == 0 and runaway(self.tokens[first:], self._vocab.piece, patience=_PATIENCE):
+            if sampled % _LOOK_FOR_LOOPS == 0 and runaway(
+                self.tokens[first:], self._vocab.piece, patience=TEXT_PATIENCE
+            ):
                 break
             token = self._sampler.constrained((yield self._take()), matcher)
             self._add([token], segment.kind)

@@ -18,7 +18,7 @@ from agentkit.model_backend.formats.gemma4_parse import parse
 from agentkit.model_backend.formats.gemma4_pieces import Parsed
 from agentkit.model_backend.formats.gemma4_tokens import Alphabet, Mark
 from agentkit.model_backend.formats.parts import joined, write_parts
-from agentkit.model_backend.loops import runaway
+from agentkit.model_backend.loops import TEXT_PATIENCE, runaway
 from agentkit.model_backend.script import Constrained, Decoded, Free, Grammar, Kind, Literal, Script, Segment
 
 __all__ = ["turn_script"]
@@ -27,7 +27,6 @@ THOUGHT_CHUNK = 48
 """Tokens of a thought between two looks for a loop."""
 TEXT_CHUNK = 128
 """The same of an answer."""
-TEXT_PATIENCE = 4
 GHOST_TOKENS = 32
 """What a thought may take that was not asked for."""
 GHOSTS = 3

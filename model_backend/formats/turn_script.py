@@ -246,7 +246,7 @@ class _Turn:
 
     def _take(self, decoded: Decoded, text: str, *, closed: bool = True) -> Generator[Segment, Decoded, bool]:
         if decoded.stop == "length":
-            self._notes.append("a call was cut off by the token limit and left out")
+            self._notes.append("a call was cut off, at the token limit or because it went in circles, and left out")
             self._stop = "calls" if self._calls() else "length"
             return False
         try:
