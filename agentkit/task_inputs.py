@@ -19,6 +19,8 @@ from agentkit.yaml_source import Node, Source
 
 __all__ = ["MAX_CHARACTERS", "did_you_mean", "escape", "read_inputs", "render"]
 
+_NEAR = 0.65
+"""How alike names are to be taken for each other; a little less, and "hosts" is proposed for "steps"."""
 MAX_CHARACTERS = 1_000_000
 """Longest text after inputs are put in."""
 
@@ -38,7 +40,7 @@ def did_you_mean(name: str, names: Mapping[str, Any] | list[str] | tuple[str, ..
         names: The valid names, in the order to list them.
         what: What they are, in the plural.
     """
-    near = get_close_matches(name, list(names), n=1)
+    near = get_close_matches(name, list(names), n=1, cutoff=_NEAR)
     listed = f"{what}: {', '.join(names)}" if names else f"there are no {what}"
     return f"did you mean {near[0]!r}? ({listed})" if near else listed
 

@@ -163,3 +163,10 @@ def test_a_model_file_is_relative_to_the_task_file(load: Load, tmp_path: Path) -
     (tmp_path / "tiny.gguf").write_bytes(b"GGUF")
     assert load("task: x\nmodel: ./tiny.gguf").model == str(tmp_path / "tiny.gguf")
     assert load("task: x\nmodel: http://localhost:8080/v1").model == "http://localhost:8080/v1"
+
+
+def test_a_name_that_is_only_a_little_like_another_is_not_proposed(tmp_path: Path) -> None:
+    path = tmp_path / "task.yaml"
+    path.write_text("task: Add\nsteps: []\n", encoding="utf-8")
+    with pytest.raises(TaskFileError, match="unknown key 'steps' in the task file; keys: task, inputs"):
+        load_task(path)
