@@ -158,7 +158,8 @@ class GraphPlanner:
             run.warn("plan_cut_off", "the plan was cut off; it is carried out as far as it was written")
 
     def _open(self, run: PlanningContext) -> None:
-        self._tools = in_order(choose_tools(run.task, run.tools))
+        asked = [message.text for message in run.history if isinstance(message, User)]
+        self._tools = in_order(choose_tools("\n".join([*asked, run.task]), run.tools), run.tools)
         if len(self._tools) < len(run.tools):
             names = ", ".join(tool.name for tool in self._tools)
             run.warn("tools_chosen", f"of {len(run.tools)} tools, the plan may call {names}")
@@ -228,7 +229,7 @@ async def write_plan(
         agentkit.errors.ModelError: The model failed.
         agentkit.errors.LimitReached: A server's plan does not fit.
     """
-    tools = in_order(choose_tools(task, tools))
+    tools = in_order(choose_tools(task, tools), tools)
     turn = PlanTurn(_taking(model, sampling), _writer(tools, task=task))
     messages = opening(tools, instructions, (), PLAN.format(task=task))
     steps = [s async for s in turn.steps(messages, thinking=thinking, steered=_is_steered(model.info))]
@@ -287,6 +288,6 @@ def opening(tools: Sequence[ToolSpec], instructions: str, history: Sequence[Mess
     """
     writer = _writer(tools)
     look = next(name for name, meaning in writer.terminals.items() if meaning == LOOK)
-    listed = "\n".join(listing(tool, writer.given_by(tool.name)) for tool in tools)
+    listed = "\n".join(listing(tool, writer.naming.given_by(tool.name)) for tool in tools)
     rules = RULES.format(tools=listed, look=look)
     return [System(f"{instructions or INSTRUCTIONS}\n\n{rules}"), *history, User(question)]

@@ -21,6 +21,9 @@ __all__ = ["Givers", "givers", "in_order", "is_copied", "is_named_for", "is_told
 Givers: TypeAlias = Mapping[str, Mapping[str, Sequence[str]]]
 """For each tool, its parameters that identify a thing that other tools give, and those tools."""
 
+_Part: TypeAlias = tuple[Sequence[str | int], JsonObject | None]
+"""A part of a result: where it is, and what is known of it."""
+
 _NOUNS = frozenset(words("id key code name token handle slug uuid username isbn sku"))
 _ALONE = frozenset(words("uuid username isbn sku"))
 """Those that need no word before them to say of what they are."""
@@ -47,9 +50,10 @@ def givers(tools: Mapping[str, ToolSpec]) -> Givers:
         tools: All tools, by name.
     """
     found: dict[str, dict[str, list[str]]] = {}
+    results = {tool.name: [*paths(tool.returns, depth=_DEPTH)] for tool in tools.values() if tool.returns is not None}
     for tool in tools.values():
         named: Mapping[str, Any] = tool.parameters.get("properties", {})
-        given = {name: list(_giving(tool, name, schema, tools)) for name, schema in named.items() if is_object(schema)}
+        given = {name: list(_giving(tool, name, tools, results)) for name, schema in named.items() if is_object(schema)}
         found[tool.name] = {name: by for name, by in given.items() if by}
     return found
 
@@ -78,21 +82,30 @@ def to_call_first(tools: Mapping[str, ToolSpec], known: Givers) -> dict[str, fro
         waits |= new
 
 
-def in_order(tools: Sequence[ToolSpec]) -> list[ToolSpec]:
-    """Returns the tools as they are given, but each after those that give what identifies its thing."""
+def in_order(chosen: Sequence[ToolSpec], tools: Sequence[ToolSpec]) -> list[ToolSpec]:
+    """Returns the chosen tools as they are given, but each after those that give what identifies its thing.
+
+    Where none of these was chosen, one of all tools is brought in.
+
+    Args:
+        chosen: The tools that a task seems to need.
+        tools: All tools, the chosen ones among them.
+    """
     named = {tool.name: tool for tool in tools}
     known = givers(named)
     waits = to_call_first(named, known)
+    likely = {tool.name for tool in chosen}
     found: dict[str, ToolSpec] = {}
 
     def add(tool: ToolSpec, above: frozenset[str]) -> None:
         for parameter in sorted(waits[tool.name]):
-            for giver in known[tool.name][parameter]:
-                if giver not in above and named[giver].pure:
+            by = [giver for giver in known[tool.name][parameter] if named[giver].pure]
+            for giver in [name for name in by if name in likely] or by[:1]:
+                if giver not in above:
                     add(named[giver], above | {giver})
         found.setdefault(tool.name, tool)
 
-    for tool in tools:
+    for tool in chosen:
         add(tool, frozenset({tool.name}))
     return [*found.values()]
 
@@ -106,6 +119,35 @@ def is_named_for(name: str, path: Sequence[str | int], giver: str) -> bool:
         giver: The tool whose result it is; empty when it is not known.
     """
     return any(_has_name(path, giver, wanted) for wanted in _wanted(name))
+
+
+def count_alike(name: str, tool: ToolSpec) -> int:
+    """Returns how many parameters of a tool want a thing of the same kind, each in another role, this one included.
+
+    They want different things: a flight has an origin and a destination, and the two are not the same airport.
+
+    Args:
+        name: One of the parameters.
+        tool: The tool.
+    """
+    named: Mapping[str, Any] = tool.parameters.get("properties", {})
+    return 1 + sum(
+        any(_are_roles(mine, theirs) for mine in _wanted(name) for theirs in _wanted(other))
+        for other in named
+        if other != name
+    )
+
+
+def is_of_another(name: str, path: Sequence[str | int]) -> bool:
+    """Returns whether a part of a result identifies another kind of thing than a parameter wants: flightId, businessId.
+
+    Args:
+        name: The parameter.
+        path: Where the part is.
+    """
+    key = words(path[-1]) if path and isinstance(path[-1], str) else []
+    ways = _wanted(name)
+    return len(key) > 1 and bool(ways) and all(key[-1] == way[-1] and set(key[:-1]).isdisjoint(way) for way in ways)
 
 
 def is_copied(name: str) -> bool:
@@ -143,23 +185,34 @@ def spans(text: str) -> list[str]:
     return [*found][:_MOST_SPANS]
 
 
-def _giving(tool: ToolSpec, name: str, schema: JsonObject, tools: Mapping[str, ToolSpec]) -> Iterator[str]:
-    for other in tools.values():
-        wanted = [way for way in _wanted(name) if not _takes(other, way)]
-        if other is tool or other.returns is None or not wanted:
-            continue
-        if any(
-            _has_name(path, other.name, way) and fits(part, schema, root=tool.parameters).fit is not Fit.NO
-            for path, part in paths(other.returns, depth=_DEPTH)
+def _giving(
+    tool: ToolSpec, name: str, tools: Mapping[str, ToolSpec], results: Mapping[str, Sequence[_Part]]
+) -> Iterator[str]:
+    ways = _wanted(name)
+    schema = tool.parameters["properties"][name]
+    for other, parts in results.items() if ways else ():
+        wanted = [way for way in ways if other != tool.name and not _takes(tools[other], way)]
+        if wanted and any(
+            _has_name(path, other, way) and fits(part, schema, root=tool.parameters).fit is not Fit.NO
+            for path, part in parts
             for way in wanted
         ):
-            yield other.name
+            yield other
 
 
 def _wanted(name: str) -> list[list[str]]:
     """Returns the words of what identifies a thing, for each way that a name has: username_or_user_id has two."""
     ways = map(words, _OR.split(name))
     return [way for way in ways if way and way[-1] in _NOUNS and (len(way) > 1 or way[-1] in _ALONE)]
+
+
+def _are_roles(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Returns whether two names differ in their first word, which says what the thing is to the call."""
+    return (
+        len(one) == len(other) > 2
+        and sum(a != b for a, b in zip(one, other, strict=True)) == 1
+        and one[1:] == other[1:]
+    )
 
 
 def _takes(tool: ToolSpec, wanted: Sequence[str]) -> bool:

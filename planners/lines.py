@@ -30,19 +30,19 @@ from typing import Any
 
 from agentkit.messages import JsonObject, JsonValue, is_object
 from agentkit.model_backend.base import Part, ToolSpec
-from agentkit.planners.identities import Givers, givers, is_copied, is_named_for, is_told, spans, to_call_first
+from agentkit.planners.draft import Draft
+from agentkit.planners.naming import Naming
 from agentkit.planners.offers import (
     Offer,
     arguments_schema,
     item_offers,
     items_of,
-    offers,
     read_arguments,
     takers,
     takers_of_items,
     uses_item,
 )
-from agentkit.planners.plan import ITEM, Step, StepId, render_refs
+from agentkit.planners.plan import Step, StepId, render_refs
 from agentkit.planners.results import result_schema
 from agentkit.planners.sources import only_results
 
@@ -57,24 +57,6 @@ MAX_LISTS = 30
 """Lists offered for a step to run for each item of."""
 MAX_REPETITIONS = 2
 """Calls that were there already, before the plan has to end: small models go round in circles."""
-
-
-@dataclass
-class _Draft:
-    """What the lines so far say."""
-
-    results: dict[StepId, JsonObject | None]
-    steps: list[Step] = field(default_factory=list[Step])
-    renamed: dict[StepId, StepId] = field(default_factory=dict[StepId, StepId])
-    """Steps whose call was there already, and the step that made it."""
-
-    def offers(self, head: JsonObject | None = None) -> list[Offer]:
-        """The references that may be used now, the latest steps first."""
-        known = {s: r for s, r in reversed(self.results.items()) if s not in self.renamed}
-        offered = offers(known)
-        if head is not None and "for_each" in head:
-            return [*item_offers(_find(offered, head["for_each"])), *offered]
-        return offered
 
 
 @dataclass(frozen=True)
@@ -107,7 +89,7 @@ class PlanWriter:
             return self._head(number, draft)
         head = lines[-1]
         assert is_object(head)
-        if head["tool"] in self.terminals:
+        if self._ending(head, draft):
             return None
         parameters = self.tools[head["tool"]].parameters
         offered = draft.offers(head)
@@ -115,12 +97,9 @@ class PlanWriter:
         return arguments_schema(
             parameters,
             offered,
+            self.naming.sources(head, draft, offered),
             must_use_item=must[0] if len(must) == 1 else None,
             only_results=self._only_results[head["tool"]],
-            named=self._named(head["tool"], head, draft, offered),
-            words=self._spans,
-            said=self._said(head["tool"], draft),
-            dollars="$" in self.task or not self.task,
         )
 
     def parts(self, lines: Sequence[JsonValue]) -> list[Part]:
@@ -134,9 +113,11 @@ class PlanWriter:
         before = "  " if number else "[\n  "
         plain, *for_each = schema.get("anyOf", [schema])
         named: list[str] = plain["properties"]["tool"]["enum"]
-        tools = [name for name in named if name not in self.terminals]
+        unread = [name for name in self.naming.unread(self._draft(lines).offers()) if name in named]
+        tools = [name for name in named if name not in self.terminals and name not in unread]
         # The plan may end before its first step, and has to after its last; else its bracket says that it ends.
         last = [n for n in named if self.terminals.get(n) == LOOK or (n in self.terminals and not (number and tools))]
+        last += unread
         choices: list[Part] = []
         if tools:
             heads: JsonObject = {"anyOf": [self._head_form(number, tools), *for_each]}
@@ -166,9 +147,14 @@ class PlanWriter:
     def ending(self, lines: Sequence[JsonValue]) -> str:
         """Returns what ended the plan: `ANSWER`, `LOOK`, or nothing when it was cut off."""
         last = lines[-1] if len(lines) % 2 else None
-        return self.terminals.get(last["tool"], "") if is_object(last) else ""
+        return self._ending(last, self._draft(lines)) if is_object(last) else ""
 
-    def _head(self, number: int, draft: _Draft) -> JsonObject:
+    def _ending(self, head: JsonObject, draft: Draft) -> str:
+        # Who names a tool for which results have to be read first wants to look at them.
+        is_unread = "for_each" not in head and head["tool"] in self.naming.unread(draft.offers())
+        return self.terminals.get(head["tool"], LOOK if is_unread else "")
+
+    def _head(self, number: int, draft: Draft) -> JsonObject:
         is_over = number == self.max_steps or len(draft.renamed) >= MAX_REPETITIONS
         names = [] if is_over else self._callable(draft.offers())
         if number >= self.least or not names:
@@ -194,74 +180,16 @@ class PlanWriter:
     def _only_results(self) -> Mapping[str, frozenset[str]]:
         return only_results(self.tools)
 
-    def given_by(self, tool: str) -> dict[str, Sequence[str]]:
-        """Returns for parameters of a tool that identify a thing the tools that give it."""
-        required = self.tools[tool].parameters.get("required", ())
-        given = self._givers[tool]
-        return {name: by for name, by in given.items() if name in required or name.lower().endswith("id")}
-
     @cached_property
-    def _givers(self) -> Givers:
-        return givers(self.tools)
-
-    @cached_property
-    def _to_call_first(self) -> Mapping[str, frozenset[str]]:
-        return to_call_first(self.tools, self._givers) if self.task else {}
-
-    @cached_property
-    def _spans(self) -> list[str]:
-        return spans(self.task)
-
-    def _said(self, tool: str, draft: _Draft) -> set[str]:
-        """Returns the parameters that are not passed on by reference, because what they want was said before.
-
-        A result often repeats what it was asked for: who books a table in Oslo says Oslo again, and does not ask the
-        restaurant that was found there where it is. That is sure of an optional parameter. A required one may be the
-        very thing that was made of what was said (a text, translated), unless the tool finds something by several
-        keys, and gives the keys with it.
-        """
-        wanted = self.tools[tool].parameters.get("properties", {}).keys()
-        optional = self._optional(tool)
-        found: set[str] = set()
-        for step in draft.steps:
-            asked: Mapping[str, Any] = self.tools[step.tool].parameters.get("properties", {})
-            given = _keys(draft.results[step.id])
-            repeated = asked.keys() & given
-            is_record = len(repeated) > 1 and not wanted.isdisjoint(given - asked.keys())
-            written = {name for name in repeated & wanted if isinstance(step.args.get(name), str | int | float)}
-            found |= {name for name in written if is_record or name in optional}
-        return found
-
-    def _optional(self, tool: str) -> set[str]:
-        parameters = self.tools[tool].parameters
-        named: Mapping[str, Any] = parameters.get("properties", {})
-        return {*named} - {*parameters.get("required", ())} - {*self._givers[tool]}
-
-    def _named(self, tool: str, head: JsonObject, draft: _Draft, offered: Sequence[Offer]) -> dict[str, list[str]]:
-        """Returns the references that have the name of a parameter that identifies a thing."""
-        makers = {step.id: step.tool for step in draft.steps}
-        if "for_each" in head:
-            makers[ITEM] = makers.get(_find(offered, head["for_each"]).ref.step, "")
-        found: dict[str, list[str]] = {}
-        for name, by in self._givers[tool].items():
-            if is_copied(name):
-                known = {step: maker for step, maker in makers.items() if maker in by}
-                found[name] = [str(o.ref) for o in offered if is_named_for(name, o.ref.path, known.get(o.ref.step, ""))]
-        return found
+    def naming(self) -> Naming:
+        """What the names of the tools' parameters and results tell."""
+        return Naming(self.tools, self.task)
 
     def _callable(self, offered: Sequence[Offer], among: Iterable[str] | None = None) -> list[str]:
         """Returns the tools whose arguments can all be had; all of them when there is none."""
         names = [*self.tools] if among is None else [*among]
         able = [n for n in names if self._needs(n) <= {*takers(self.tools[n].parameters, offered)}]
-        return [n for n in able if not self._is_early(n, offered)] or able or names
-
-    def _is_early(self, name: str, offered: Sequence[Offer]) -> bool:
-        """Returns whether a tool wants what identifies a thing, and neither the task nor a step gives such."""
-        return any(
-            not is_told(self.task, wanted)
-            and not any(is_named_for(wanted, o.ref.path, by) for o in offered for by in self._givers[name][wanted])
-            for wanted in self._to_call_first.get(name, ())
-        )
+        return [n for n in able if not self.naming.is_early(n, offered)] or able or names
 
     def _needs(self, name: str) -> frozenset[str]:
         return self._only_results[name].intersection(self.tools[name].parameters.get("required", ()))
@@ -274,8 +202,8 @@ class PlanWriter:
         taking = [name for name, tool in self.tools.items() if takers_of_items(tool.parameters, items)]
         return tuple(self._callable([*items, *offered], taking)) if taking else ()
 
-    def _draft(self, lines: Sequence[JsonValue]) -> _Draft:
-        draft = _Draft(dict(self.known))
+    def _draft(self, lines: Sequence[JsonValue]) -> Draft:
+        draft = Draft(dict(self.known))
         made: dict[str, StepId] = {}
         for head, arguments in zip(lines[::2], lines[1::2], strict=False):
             assert is_object(head)
@@ -289,7 +217,7 @@ class PlanWriter:
                 draft.steps.append(step)
         return draft
 
-    def _step(self, head: JsonObject, arguments: Any, draft: _Draft) -> Step:
+    def _step(self, head: JsonObject, arguments: Any, draft: Draft) -> Step:
         offered = draft.offers(head)
         step = Step(
             id=StepId(head["id"]),
@@ -298,7 +226,7 @@ class PlanWriter:
         )
         # The same call for each item, without the item, would be the same call many times.
         if "for_each" in head and uses_item(step.args):
-            return replace(step, for_each=_find(offered, head["for_each"]).ref)
+            return replace(step, for_each=draft.listed(head, offered).ref)
         return step
 
 
@@ -308,13 +236,3 @@ def _grouped(lists: Iterable[tuple[tuple[str, ...], str]]) -> Iterator[tuple[tup
     for able, ref in islice((entry for entry in lists if entry[0]), MAX_LISTS):
         groups.setdefault(able, []).append(ref)
     yield from groups.items()
-
-
-def _keys(result: JsonObject | None) -> set[str]:
-    """Returns the keys of an object, or of the objects in a list."""
-    inside = (result or {}).get("items", result)
-    return {*inside.get("properties", ())} if is_object(inside) else set()
-
-
-def _find(offered: Sequence[Offer], written: str) -> Offer:
-    return next(offer for offer in offered if str(offer.ref) == written)

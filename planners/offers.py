@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -19,7 +19,9 @@ from agentkit.planners.fit import Fit, fits, item_schema, paths
 from agentkit.planners.plan import ITEM, Ref, StepId, Template, joined, parse_refs, render_refs
 
 __all__ = [
+    "ANYWHERE",
     "Offer",
+    "Sources",
     "arguments_schema",
     "item_offers",
     "items_of",
@@ -44,6 +46,8 @@ _HOLDING = rf"^([^$]|{_DOLLAR})*\$(REFS)(([^$\[]|{_DOLLAR})([^$]|{_DOLLAR})*)?$"
 _NO_REFERENCE = rf"^([^$][\s\S]*|{_DOLLAR}[\s\S]*)?$"
 """Pattern of text that is no reference: a dollar at its start is doubled, as in a task file."""
 _NO_DOLLAR = r"^([^$][\s\S]*)?$"
+_NONE_HERE = rf"^([^$]|{_DOLLAR}|\$[^$a-zA-Z_{{])*\$?$"
+"""Pattern of text in which no reference may stand, though there are some."""
 _SPECIAL = re.compile(r"[.\[\](){}*+?|^$\\]")
 """What has to be escaped in a pattern; `re.escape` also escapes what JSON Schema's dialect does not let be escaped."""
 
@@ -95,37 +99,59 @@ def takers_of_items(parameters: JsonObject, offered: Iterable[Offer]) -> list[st
     return [name for name in names if not is_object(inside := named[name].get("items")) or "properties" not in inside]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where arguments may come from, beside what their types say."""
+
+    named: Mapping[str, Collection[str]] = field(default_factory=dict[str, "Collection[str]"])
+    """For some parameters the references that have their name: they take no others."""
+    barred: Mapping[str, Collection[Offer]] = field(default_factory=dict[str, "Collection[Offer]"])
+    """For some parameters references that they may not be, though the type fits."""
+    said: Collection[str] = ()
+    """Parameters that are written out, or left out where they are optional: an earlier step was told the same."""
+    words: Collection[str] = ()
+    """What may be written out for those in `named` where they are text; anything when it is empty."""
+    found: Mapping[str, Collection[str]] = field(default_factory=dict[str, "Collection[str]"])
+    """For some parameters the references that they have to be, as far as the type fits."""
+    dollars: bool = True
+    """Whether text without references may begin with a literal dollar: a model that would like to refer to what is not
+    there yet writes nonsense behind one."""
+
+
+ANYWHERE = Sources()
+"""All sources."""
+
+
 def arguments_schema(
     parameters: JsonObject,
     offered: Sequence[Offer],
+    sources: Sources = ANYWHERE,
     *,
     must_use_item: str | None = None,
     only_results: Collection[str] = (),
-    named: Mapping[str, Collection[str]] = {},
-    words: Collection[str] = (),
-    said: Collection[str] = (),
-    dollars: bool = True,
 ) -> JsonObject:
     """Returns a tool's parameters with references allowed wherever one of a fitting type is on offer.
 
     Args:
         parameters: JSON Schema of the tool's parameters.
         offered: The references.
+        sources: Where arguments may come from.
         must_use_item: The parameter in which the item at hand has to stand, if it can stand in no other.
         only_results: Parameters that may not be written out, as far as there is something to refer to.
-        named: For parameters that identify a thing, the references that have their name: they take no others.
-        dollars: Whether text without references may begin with a literal dollar: a model that would like to refer to
-            what is not there yet writes nonsense behind one.
-        said: Parameters that are written out, or left out where they are optional: an earlier step was told the same.
-        words: What may be written out for those where they are text; anything when it is empty.
     """
-    every = _Parameters(parameters, offered, dollars)
+    every = _Parameters(parameters, offered, sources.dollars)
     schema = every.literal(parameters)
     properties, required = dict(schema.get("properties", {})), [*schema.get("required", [])]
-    for name in said:
-        properties[name] = _Parameters(parameters, [], dollars=False).literal(parameters["properties"][name])
-    for name, refs in named.items():
-        properties[name] = every.named(parameters["properties"][name], refs, words)
+    for name, others in sources.barred.items():
+        rest = [offer for offer in offered if offer not in others]
+        properties[name] = _Parameters(parameters, rest, is_partial=True).argument(parameters["properties"][name])
+    for name, refs in sources.found.items():
+        if fitting := [ref for ref in every.fitting(parameters["properties"][name]) if ref in refs]:
+            properties[name] = {"enum": fitting[:MAX_REFS]}
+    for name in sources.said:
+        properties[name] = _Parameters(parameters, [], is_partial=True).literal(parameters["properties"][name])
+    for name, refs in sources.named.items():
+        properties[name] = every.named(parameters["properties"][name], refs, sources.words)
     for name in only_results:
         if every.takes_any(original := parameters["properties"][name]):
             properties[name] = every.holding_one(original)
@@ -143,11 +169,15 @@ class _Parameters:
     root: JsonObject
     offered: Sequence[Offer]
     dollars: bool = True
+    is_partial: bool = False
+    """Whether there are more references, which are not on offer here."""
 
     @cached_property
     def text(self) -> str:
         """Pattern of text in which references to scalars may stand, anywhere."""
         refs = in_text(self.offered)
+        if not refs and self.is_partial:
+            return _NONE_HERE
         if not refs:
             return _NO_REFERENCE if self.dollars else _NO_DOLLAR
         return _TEXT.replace("REFS", _alternatives(refs))
@@ -169,10 +199,11 @@ class _Parameters:
         return {"anyOf": [{"enum": fitting[:MAX_REFS]}, literal]} if fitting else literal
 
     def named(self, schema: JsonObject, refs: Collection[str], words: Collection[str]) -> JsonObject:
-        """Returns the schema of a value that is one of some references, or one of some words where it is text."""
+        """Returns the schema of a value that is one of some references, or else one of some words where it is text."""
         fitting = [ref for ref in self.fitting(schema) if ref in refs]
-        is_free = not words or schema.get("type") != "string" or not _may_hold_references(schema)
-        literal = self.literal(schema) if is_free else {"enum": [*map(render_refs, words)]}
+        literal = self.literal(schema)
+        if words and schema.get("type") == "string" and _may_hold_references(schema):
+            literal = {"enum": [*map(render_refs, words)]}
         return {"anyOf": [{"enum": fitting[:MAX_REFS]}, literal]} if fitting else literal
 
     def holding_one(self, schema: JsonObject) -> JsonObject:

@@ -7,6 +7,8 @@ The choice is lexical, so it costs no model turn, and the same task always gets 
 2. A tool that would be chosen brings the one whose results look most like what it requires: a task names an artist,
    and the tool for albums wants the artist's id.
 3. Tools of one family, whose names begin alike (``Hotels.Search``, ``Hotels.Reserve``), lift each other a little.
+4. Those that come far behind the best are left out: a small model calls what it is shown. Only where the task is
+   English, because words that tasks and tools do not share say nothing where their languages differ.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from agentkit.messages import is_object
@@ -26,6 +29,9 @@ FEW = 6
 """Tools that are not put in order, so that the prompt of another task begins the same."""
 LIMIT = 20
 """How many tools are chosen."""
+LEAST_SCORE = 0.15
+"""Share of the best score, below which a tool is left out. In NESTFUL, whose tasks have eight tools each, it leaves out
+70 % of those that are not needed and 2 % of those that are."""
 
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?!s(?![a-z]))[a-z])")
@@ -37,7 +43,18 @@ _STOP_WORDS = (
     "or please show tell that the their them then these they this to want was what when where which who will with "
     "would you your"
 )
+_VERBS = "analyze calculate check compute create determine display fetch generate make provide retrieve return search"
+"""What many tools do, each with something else: by these words alone a tool is not meant."""
 _STOP = frozenset(_STOP_WORDS.split())
+_ENGLISH_WORDS = "the of and with from what how which who this that please to for"
+_ENGLISH = frozenset(_ENGLISH_WORDS.split())
+"""Words that tell that a task is English. In another language few words are those of the tools, and prove nothing."""
+
+_KINDS = {
+    "currency": "usd dollar eur euro gbp sterling jpy yen chf franc cny yuan inr rupee krw brl",
+    "language": "english spanish french german italian portuguese dutch polish russian chinese japanese korean arabic",
+}
+"""What tasks name by an example: "in euros" asks for a currency."""
 
 _NAME, _TEXT, _PARAMETER, _MINOR = 3.0, 1.0, 0.5, 0.25
 """What a word counts for in a tool's name, in its description, as a parameter, and anywhere else."""
@@ -69,8 +86,16 @@ def choose_tools(task: str, tools: Sequence[ToolSpec], *, limit: int = LIMIT) ->
     scores = _task_scores(task, _Index([_declaration(tool) for tool in tools]))
     seeds = sorted(range(len(tools)), key=lambda i: -scores[i])[:_SEEDS]
     lifts = [max(pair) for pair in zip(_producers(tools, seeds, scores), _families(tools, seeds, scores), strict=True)]
-    order = sorted(range(len(tools)), key=lambda i: -(scores[i] + lifts[i]))
-    return [tools[i] for i in order[:limit]]
+    total = [score + lift for score, lift in zip(scores, lifts, strict=True)]
+    order = sorted(range(len(tools)), key=lambda i: -total[i])
+    least = LEAST_SCORE * max(total) if _ENGLISH & {*_WORD.findall(task.lower())} else 0.0
+    return [tools[i] for i in order[:limit] if total[i] >= least]
+
+
+@lru_cache(maxsize=20_000)
+def _words(text: str) -> tuple[str, ...]:
+    found = (word.lower() for word in _WORD.findall(_HUMP.sub(" ", text.replace("'s ", " "))))
+    return tuple(_stem(word) for word in found if word not in _STOP)
 
 
 def words(text: str) -> list[str]:
@@ -80,8 +105,7 @@ def words(text: str) -> list[str]:
         >>> words("getUserIDs: lists the user's IDs_v2")
         ['user', 'id', 'list', 'user', 'id', 'v', '2']
     """
-    found = (word.lower() for word in _WORD.findall(_HUMP.sub(" ", text.replace("'s ", " "))))
-    return [_stem(word) for word in found if word not in _STOP]
+    return [*_words(text)]
 
 
 class _Index:
@@ -139,7 +163,7 @@ def _families(tools: Sequence[ToolSpec], seeds: Sequence[int], scores: Sequence[
     sizes = Counter(families)
     lifts = [0.0] * len(tools)
     for seed in seeds:
-        if sizes[families[seed]] > _LARGEST_FAMILY:
+        if sizes[families[seed]] > _LARGEST_FAMILY or _DOING.issuperset(words(families[seed])):
             continue  # no family, but a word such as "get"
         for i, family in enumerate(families):
             if family == families[seed] and i != seed:
@@ -151,6 +175,8 @@ def _declaration(tool: ToolSpec) -> dict[str, float]:
     found: dict[str, float] = {}
     _add(found, tool.name, _NAME)
     _add(found, tool.description, _TEXT)
+    if len(found) > 1 and len(words(tool.name)) > 1:
+        found |= dict.fromkeys(_DOING & found.keys(), _MINOR)
     for name, text in _properties(tool.parameters):
         _add(found, name, _PARAMETER)
         _add(found, text, _MINOR)
@@ -197,7 +223,8 @@ def _add(found: dict[str, float], text: str, weight: float) -> None:
 
 
 def _query(text: str) -> dict[str, float]:
-    return dict.fromkeys(words(text), 1.0)
+    said = words(text)
+    return dict.fromkeys([*said, *(_KIND_OF[word] for word in said if word in _KIND_OF)], 1.0)
 
 
 def _normed(scores: Sequence[float]) -> list[float]:
@@ -217,3 +244,7 @@ def _stem(word: str) -> str:
     if word.endswith("e") and len(word) > 3:
         word = word[:-1]
     return word[:-1] + "i" if word.endswith("y") and len(word) > 2 else word
+
+
+_DOING = frozenset(words(_VERBS))
+_KIND_OF = {word: words(kind)[0] for kind, examples in _KINDS.items() for word in words(examples)}

@@ -10,7 +10,7 @@ import pytest
 
 from agentkit import Agent, Result, ScriptedModel, ToolFailed, tool
 from agentkit.events import PlanChanged, StepFinished, StepStarted, Warned
-from agentkit.messages import JsonValue, System, Thought, User
+from agentkit.messages import Assistant, JsonValue, System, Text, Thought, User
 from agentkit.model_backend.base import ModelInfo, ToolSpec
 from agentkit.model_backend.scripted import ScriptedParts
 from agentkit.planners.graph import write_plan
@@ -239,7 +239,9 @@ def test_cancelling_while_a_plan_is_written_leaves_nothing_running() -> None:
     assert run_simulated(main()) == set()
 
 
-def test_of_many_tools_the_plan_may_call_those_that_the_task_seems_to_need() -> None:
+def others(count: int) -> list[Any]:
+    """Returns tools that have nothing to do with the size of cities."""
+
     def named(name: str) -> Any:
         @tool(name=name, effect="pure")
         def other(x: int) -> int:
@@ -248,12 +250,55 @@ def test_of_many_tools_the_plan_may_call_those_that_the_task_seems_to_need() -> 
 
         return other
 
-    many = [*(named(f"other_{i}") for i in range(199)), size]
+    return [named(f"other_{i}") for i in range(count)]
+
+
+def test_of_many_tools_the_plan_may_call_those_that_the_task_seems_to_need() -> None:
     parts = ScriptedParts(parts=plan(("size", {"city": "Rome"})))
     model = ScriptedModel([parts, "4,000"])
+    many = [*others(199), size]
     result = run_simulated(Agent(model, many, planner="graph", record=False).run("What is the size of the city Rome?"))
     assert result.output == "4,000"
     (system, *_) = model.requests[0].messages
     assert isinstance(system, System)
-    assert system.text.count("(x: integer)") == 19
+    assert "size(city: string)" in system.text
+    assert "other_" not in system.text
     assert [e.about for e in result.events if isinstance(e, Warned)] == ["tools_chosen"]
+
+
+def test_what_was_asked_before_tells_what_tools_are_needed_too() -> None:
+    model = ScriptedModel([ScriptedParts(parts=plan(("size", {"city": "Oslo"}))), "4,000"])
+    agent = Agent(model, [*others(30), size], planner="graph", record=False)
+    asked = [User("What is the size of the city Rome?"), Assistant((Text("4,000"),))]
+    assert run_simulated(agent.run("And that of Oslo?", history=asked)).output == "4,000"
+
+
+@tool(effect="pure")
+def read_notes() -> str:
+    """Read the notes."""
+    return "The trip is 42 km long."
+
+
+@tool(effect="pure")
+def in_metres(km: float) -> float:
+    """Convert kilometres."""
+    return km * 1000
+
+
+def test_a_plan_waits_for_what_has_to_be_read() -> None:
+    """The task tells no distance, so that it is not made up: whoever names the tool that wants it has to look first."""
+    model = ScriptedModel(
+        [
+            ScriptedParts(parts=[*plan(("read_notes", {}), end=""), {"id": "s2", "tool": "in_metres"}]),
+            ScriptedParts(parts=plan(("in_metres", {"km": 42}), first=2)),
+            "42,000 m",
+        ]
+    )
+    agent = Agent(model, [read_notes, in_metres], planner="graph", record=False)
+    result = run_simulated(agent.run("How many metres is the trip in the notes?"))
+    assert result.output == "42,000 m"
+    assert [(s.id, s.tool) for s in result.plan] == [("s1", "read_notes"), ("s2", "in_metres")]
+    assert [e.reason for e in result.events if isinstance(e, PlanChanged)] == ["look"]
+    seen = model.requests[1].messages[-1]
+    assert isinstance(seen, User)
+    assert "The trip is 42 km long." in seen.text

@@ -203,5 +203,5 @@ def test_a_bare_id_of_what_was_asked_about_a_thing_is_not_the_things() -> None:
 
 
 def test_tools_stand_after_those_that_have_to_be_called_first() -> None:
-    assert [tool.name for tool in in_order([BOOK, FIND])] == ["find_restaurants", "book_table"]
-    assert [tool.name for tool in in_order([FIND, BOOK])] == ["find_restaurants", "book_table"]
+    assert [tool.name for tool in in_order([BOOK, FIND], [BOOK, FIND])] == ["find_restaurants", "book_table"]
+    assert [tool.name for tool in in_order([FIND, BOOK], [FIND, BOOK])] == ["find_restaurants", "book_table"]

@@ -1,0 +1,128 @@
+"""What names tell of arguments: the flight of a trip has two airports, and the time of a bus is that of the bus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agentkit.messages import JsonObject, JsonValue
+from agentkit.model_backend.base import ToolSpec
+from agentkit.model_backend.constraint import validate
+from agentkit.planners.lines import LOOK, PlanWriter
+
+TEXT: JsonObject = {"type": "string"}
+NUMBER: JsonObject = {"type": "number"}
+
+
+def record(**fields: JsonObject) -> JsonObject:
+    return {"type": "object", "properties": fields, "required": [*fields], "additionalProperties": False}
+
+
+def writer(task: str, **tools: tuple[JsonObject, JsonObject]) -> PlanWriter:
+    """Returns a writer with tools, for each of which it is said what it takes and what it gives."""
+    specs = {
+        name: ToolSpec(name=name, description="", parameters=takes, returns=gives, pure=True)
+        for name, (takes, gives) in tools.items()
+    }
+    return PlanWriter(specs, task=task)
+
+
+def head(number: int, tool: str) -> JsonObject:
+    return {"id": f"s{number}", "tool": tool}
+
+
+def fits(plan: PlanWriter, lines: list[JsonValue], line: Any) -> bool:
+    schema = plan.schema(lines)
+    assert schema is not None
+    return not validate(schema, line)
+
+
+FLIGHTS = writer(
+    "Find a flight from Oslo to Rome and a hotel there.",
+    airports=(record(city=TEXT), record(airport_id=TEXT)),
+    flights=(record(origin_airport_id=TEXT, destination_airport_id=TEXT), record(flight_id=TEXT)),
+    reviews=(record(product_id=TEXT), TEXT),
+)
+ONE: list[JsonValue] = [head(1, "airports"), {"city": "Oslo"}]
+TWO: list[JsonValue] = [*ONE, head(2, "airports"), {"city": "Rome"}]
+FLIGHT: list[JsonValue] = [
+    *TWO,
+    head(3, "flights"),
+    {"origin_airport_id": "$s1.airport_id", "destination_airport_id": "$s2.airport_id"},
+]
+
+
+def test_a_call_with_two_things_of_a_kind_waits_for_both() -> None:
+    assert not fits(FLIGHTS, [], head(1, "flights"))
+    assert not fits(FLIGHTS, ONE, head(2, "flights"))
+    assert fits(FLIGHTS, TWO, head(3, "flights"))
+
+
+def test_what_identifies_another_kind_of_thing_is_not_passed_on() -> None:
+    lines = [*FLIGHT, head(4, "reviews")]
+    for wrong in ("$s3.flight_id", "about $s3.flight_id", "$s1.airport_id"):
+        assert not fits(FLIGHTS, lines, {"product_id": wrong})
+    assert fits(FLIGHTS, lines, {"product_id": "B-12"})
+
+
+def buses(task: str) -> PlanWriter:
+    return writer(
+        task,
+        find=(record(city=TEXT), record(departure_time=TEXT, seats=NUMBER, city=TEXT, to=TEXT)),
+        book=(record(departure_time=TEXT, seats=NUMBER, city=TEXT, to=TEXT), TEXT),
+    )
+
+
+FOUND: list[JsonValue] = [head(1, "find"), {"city": "Oslo"}, head(2, "book")]
+
+
+def booking(**changed: JsonValue) -> JsonObject:
+    return {"departure_time": "$s1.departure_time", "seats": "$s1.seats", "city": "Oslo", "to": "Rome", **changed}
+
+
+def test_what_the_task_does_not_speak_of_is_the_result_of_that_name() -> None:
+    plan = buses("Book the bus in Oslo.")
+    assert fits(plan, FOUND, booking())
+    assert not fits(plan, FOUND, booking(departure_time="08:00"))
+    assert not fits(plan, FOUND, booking(departure_time="$s1.city"))
+    assert not fits(plan, FOUND, booking(seats=2))
+
+
+def test_what_the_task_speaks_of_may_be_written_out() -> None:
+    plan = buses("Book 2 seats on a bus in Oslo, with any departure after 8.")
+    assert fits(plan, FOUND, booking(departure_time="08:30", seats=2))
+
+
+def test_a_number_that_the_task_names_but_does_not_tell_is_the_result() -> None:
+    plan = buses("Book all seats of the bus in Oslo.")
+    assert not fits(plan, FOUND, booking(seats=2))
+
+
+def test_what_the_step_was_told_itself_is_no_such_result() -> None:
+    assert fits(buses("Book the bus."), FOUND, booking(city="Bergen"))
+
+
+def test_where_more_is_known_than_the_task_anything_may_be_written_out() -> None:
+    assert fits(buses(""), FOUND, booking(departure_time="08:00", seats=2))
+
+
+TRIP = writer(
+    "Read the notes and convert the distance.\n1. Read.\n2. Convert.",
+    read=(record(), record(text=TEXT, lines={"type": "integer"})),
+    count=(record(text=TEXT), NUMBER),
+    convert=(record(miles=NUMBER), NUMBER),
+)
+READ: list[JsonValue] = [head(1, "read"), {}]
+
+
+def test_who_names_a_tool_for_which_a_text_has_to_be_read_wants_to_look() -> None:
+    assert fits(TRIP, READ, head(2, "convert"))
+    assert TRIP.schema([*READ, head(2, "convert")]) is None
+    assert TRIP.ending([*READ, head(2, "convert")]) == LOOK
+    (part,) = [part for part in TRIP.parts(READ) if not validate(part.schema, head(2, "convert"))]
+    assert [*part.ends] == ["\n]"], "no arguments can follow"
+
+
+def test_what_is_there_is_not_waited_for() -> None:
+    assert TRIP.schema([head(1, "convert")]) is not None, "there is nothing to read yet"
+    counted: list[JsonValue] = [*READ, head(2, "count"), {"text": "$s1.text"}]
+    assert TRIP.ending([*counted, head(3, "convert")]) == "", "a number was found out"
