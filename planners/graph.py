@@ -8,7 +8,7 @@ Finished steps stay as facts that new steps can refer to; only what a failure le
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -22,6 +22,7 @@ from agentkit.planners.listing import listing
 from agentkit.planners.plan import Plan, Step, StepId, render_refs
 from agentkit.planners.results import result_schema
 from agentkit.planners.retrieval import choose_tools
+from agentkit.planners.told import has_text, told
 from agentkit.planners.writing import PlanTurn, TakeTurn
 
 __all__ = ["EffectOrder", "GraphPlanner", "WrittenPlan", "opening", "write_plan"]
@@ -65,6 +66,12 @@ Tools:
 PLAN = "Task: {task}\n\nWrite the plan."
 SO_FAR = "\n\nResults so far:\n{results}"
 EXTEND = "Results so far:\n{results}\n\nNow plan the steps that are left."
+READ = """\
+Results so far:
+{results}
+
+Now you have read it. Plan the steps that are left: write out what the text tells (dates as 2025-01-31), and refer to \
+what earlier steps give."""
 REPAIR = """\
 Results so far:
 {results}
@@ -122,7 +129,8 @@ class GraphPlanner:
         elif self._ending == LOOK and self._looks < MAX_LOOKS and not failed:
             reason = "look"
             self._looks += 1
-            self._messages.append(User(EXTEND.format(results=self._results(run))))
+            cue = READ if any(map(has_text, self._new(run))) else EXTEND
+            self._messages.append(User(cue.format(results=self._results(run))))
         if self._messages and reason is None:
             if failed:
                 run.warn("repairs_used_up", f"failed, and not planned again: {', '.join(failed)}")
@@ -144,7 +152,8 @@ class GraphPlanner:
         returns = {tool.name: tool.returns for tool in run.tools}
         known = {r.id: result_schema(run.plan[r.id], returns[run.plan[r.id].tool]) for r in _in_order(run) if r.ok}
         task = "" if run.history or known else f"{run.instructions}\n{run.task}"
-        writer = _writer(self._tools, known=known, first=self._ids + 1, least=least, task=task)
+        read = {r.id for r in _in_order(run) if has_text(r) and r.shown == r.value and r.id in self._told}
+        writer = _writer(self._tools, known=known, read=read, first=self._ids + 1, least=least, task=task)
         order = EffectOrder()  # anew in each turn: all steps before are done, and one that failed can't be waited for
         turn = PlanTurn(run.turn, writer)
         steps = turn.steps(self._messages, thinking=run.thinking, steered=_is_steered(run.model))
@@ -178,15 +187,15 @@ class GraphPlanner:
         )
         return Answer(output=answer_of(turn, structured=structured))
 
+    def _new(self, run: PlanningContext) -> list[StepResult]:
+        """Returns the results that the model has not seen."""
+        return [result for result in _in_order(run) if result.id not in self._told]
+
     def _results(self, run: PlanningContext) -> str:
-        """Returns the results that the model has not seen, a line each."""
-        new = [result for result in _in_order(run) if result.id not in self._told]
+        """Returns the results that the model has not seen, as it is told them now."""
+        new = self._new(run)
         self._told.update(result.id for result in new)
-        return "\n".join(
-            f"{r.id} {_call(run.plan[r.id])}: "
-            + (json.dumps(r.shown, ensure_ascii=False) if r.ok else f"FAILED: {r.shown}")
-            for r in new
-        )
+        return "\n".join(told(result, _call(run.plan[result.id])) for result in new)
 
 
 def _in_order(run: PlanningContext) -> list[StepResult]:
@@ -267,6 +276,7 @@ def _writer(
     tools: Sequence[ToolSpec],
     *,
     known: Mapping[StepId, JsonObject | None] | None = None,
+    read: Collection[StepId] = (),
     first: int = 1,
     least: int = 0,
     task: str = "",
@@ -274,7 +284,8 @@ def _writer(
     named = {tool.name: tool for tool in tools}
     # A tool may have the name of a terminal.
     answer, look = (name if name not in named else f"{name}_now" for name in (ANSWER, LOOK))
-    return PlanWriter(named, known or {}, first=first, least=least, task=task, terminals={answer: ANSWER, look: LOOK})
+    terminals = {answer: ANSWER, look: LOOK}
+    return PlanWriter(named, known or {}, first=first, least=least, task=task, terminals=terminals, read=read)
 
 
 def opening(tools: Sequence[ToolSpec], instructions: str, history: Sequence[Message], question: str) -> list[Message]:

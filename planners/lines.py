@@ -22,7 +22,7 @@ weights say.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -71,6 +71,7 @@ class PlanWriter:
         max_steps: The most new steps.
         task: What is asked, where all that may be written out stands in it.
         terminals: The names of what may end the plan, and which of `ANSWER` and `LOOK` each stands for.
+        read: Steps that gave a text, all of which the model has read.
     """
 
     tools: Mapping[str, ToolSpec]
@@ -80,6 +81,7 @@ class PlanWriter:
     max_steps: int = 16
     task: str = ""
     terminals: Mapping[str, str] = field(default_factory=lambda: {ANSWER: ANSWER, LOOK: LOOK})
+    read: Collection[StepId] = ()
 
     def schema(self, lines: Sequence[JsonValue]) -> JsonObject | None:
         """Returns the schema of the line that follows; ``None`` when the plan is whole."""
@@ -183,7 +185,7 @@ class PlanWriter:
     @cached_property
     def naming(self) -> Naming:
         """What the names of the tools' parameters and results tell."""
-        return Naming(self.tools, self.task)
+        return Naming(self.tools, self.task, read=self.read)
 
     def _callable(self, offered: Sequence[Offer], among: Iterable[str] | None = None) -> list[str]:
         """Returns the tools whose arguments can all be had; all of them when there is none."""

@@ -13,7 +13,7 @@ meant, and the task is the only other source that there is:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -40,6 +40,14 @@ from agentkit.planners.untold import is_to_be_read, is_untold
 __all__ = ["Naming"]
 
 
+_TEXT_WORDS = (
+    "body content context data document html input letter markdown message note page paragraph passage prompt report "
+    "review source story summary text transcript"
+)
+_TEXTS = frozenset(words(_TEXT_WORDS))
+"""Words in the names of parameters that take a text as it is."""
+
+
 @dataclass(frozen=True)
 class Naming:
     """What the names of tools' parameters and results tell.
@@ -47,10 +55,12 @@ class Naming:
     Args:
         tools: The tools that steps may call, by name.
         task: What is asked, where all that may be written out stands in it.
+        read: Steps that gave a text, all of which the model has read.
     """
 
     tools: Mapping[str, ToolSpec]
     task: str = ""
+    read: Collection[StepId] = ()
 
     def given_by(self, tool: str) -> dict[str, Sequence[str]]:
         """Returns for parameters of a tool that identify a thing the tools that give it."""
@@ -87,7 +97,7 @@ class Naming:
         tool = head["tool"]
         return Sources(
             named=self._identifying(head, draft, offered),
-            barred=self._of_others(tool, offered),
+            barred=self._barred(tool, offered),
             found=self._found(tool, draft, offered) if self.task else {},
             said=self._said(tool, draft),
             words=self._words,
@@ -170,9 +180,23 @@ class Naming:
                 ]
         return {name: refs for name, refs in found.items() if refs}
 
-    def _of_others(self, tool: str, offered: Sequence[Offer]) -> dict[str, list[Offer]]:
-        """Returns for parameters that identify a thing the references to what identifies one of another kind."""
-        found = {name: [o for o in offered if is_of_another(name, o.ref.path)] for name in self._properties(tool)}
+    def _barred(self, tool: str, offered: Sequence[Offer]) -> dict[str, list[Offer]]:
+        """Returns for some parameters references that they can't mean: ids of other things, and texts.
+
+        A text that the model has read is passed on whole only to what is named for text: it is a date that
+        `add_to_date` wants of it. What stands beside a text, such as its number of lines, is about the text.
+        """
+        texts = {str(offer.ref): offer.ref.step for offer in offered if is_to_be_read(offer)}
+        read = {ref for ref, step in texts.items() if step in self.read}
+
+        def is_barred(name: str, offer: Offer) -> bool:
+            if is_of_another(name, offer.ref.path):
+                return True
+            if str(offer.ref) in texts:
+                return str(offer.ref) in read and _TEXTS.isdisjoint(words(name))
+            return offer.ref.step in texts.values() and {*words(name)}.isdisjoint(_last_words(offer))
+
+        found = {name: [o for o in offered if is_barred(name, o)] for name in self._properties(tool)}
         return {name: others for name, others in found.items() if others}
 
 

@@ -7,13 +7,15 @@ from typing import Literal, TypedDict
 
 from agentkit import Retry, tool
 
-Unit = Literal["km", "m", "mile", "yard", "foot", "inch", "kg", "g", "lb", "ounce", "litre", "gallon_us", "gallon_uk"]
+Unit = Literal[
+    "km", "m", "miles", "yards", "feet", "inches", "kg", "g", "lb", "ounces", "litres", "gallons_us", "gallons_uk"
+]
 
 # What one of each unit is in metres, kilograms or litres, by definition.
 KINDS: dict[str, dict[Unit, str]] = {
-    "length": {"km": "1000", "m": "1", "mile": "1609.344", "yard": "0.9144", "foot": "0.3048", "inch": "0.0254"},
-    "weight": {"kg": "1", "g": "0.001", "lb": "0.45359237", "ounce": "0.028349523125"},
-    "volume": {"litre": "1", "gallon_us": "3.785411784", "gallon_uk": "4.54609"},
+    "length": {"km": "1000", "m": "1", "miles": "1609.344", "yards": "0.9144", "feet": "0.3048", "inches": "0.0254"},
+    "weight": {"kg": "1", "g": "0.001", "lb": "0.45359237", "ounces": "0.028349523125"},
+    "volume": {"litres": "1", "gallons_us": "3.785411784", "gallons_uk": "4.54609"},
 }
 
 
@@ -30,7 +32,7 @@ def convert_unit(value: float, from_unit: Unit, to_unit: Unit) -> Converted:
 
     Args:
         value: The number, such as 26.2.
-        from_unit: The unit it is in, such as "mile".
+        from_unit: The unit it is in, such as "miles".
         to_unit: The unit that is wanted, such as "km".
     """
     for kind, factors in KINDS.items():
