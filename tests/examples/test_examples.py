@@ -24,7 +24,6 @@ from agentkit.tools.files import read_file, search_files, write_file
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = ("expenses", "logs", "orders", "travel")
-PLANNED = NAMES
 SEEDS = range(1, 6)
 ENOUGH = 4  # of the seeds
 
@@ -186,7 +185,7 @@ def test_the_starter_model_solves_an_example_with_most_seeds(name: str, copy: Ca
 
 @pytest.mark.model
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("name", PLANNED)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_starter_model_solves_an_example_by_a_plan_of_its_own(name: str, copy: Callable[[str], Path]) -> None:
     folder = copy(name)
     attempts = [attempt(name, folder, seed, "--planner", "graph") for seed in SEEDS]

@@ -10,7 +10,15 @@ import pytest
 from agentkit.messages import JsonObject, JsonValue
 from agentkit.model_backend.base import ToolSpec
 from agentkit.model_backend.constraint import validate
-from agentkit.planners.identities import givers, in_order, is_told, spans, to_call_first
+from agentkit.planners.identities import (
+    count_alike,
+    givers,
+    in_order,
+    is_of_another,
+    is_told,
+    spans,
+    to_call_first,
+)
 from agentkit.planners.lines import PlanWriter
 
 TEXT: JsonObject = {"type": "string"}
@@ -205,3 +213,37 @@ def test_a_bare_id_of_what_was_asked_about_a_thing_is_not_the_things() -> None:
 def test_tools_stand_after_those_that_have_to_be_called_first() -> None:
     assert [tool.name for tool in in_order([BOOK, FIND], [BOOK, FIND])] == ["find_restaurants", "book_table"]
     assert [tool.name for tool in in_order([FIND, BOOK], [FIND, BOOK])] == ["find_restaurants", "book_table"]
+
+
+def test_a_tool_brings_one_that_gives_what_it_wants_unless_there_is_one() -> None:
+    shops = spec("find_shops", "city", result("restaurant_name"))
+    assert [tool.name for tool in in_order([BOOK], [BOOK, FIND, shops])] == ["find_restaurants", "book_table"]
+    assert [tool.name for tool in in_order([shops, BOOK], [BOOK, FIND, shops])] == ["find_shops", "book_table"]
+
+
+@pytest.mark.parametrize(
+    ("takes", "count"),
+    [
+        ("origin_airport_id destination_airport_id", 2),
+        ("origin_airport_id destination_station_id", 1),  # not of a kind
+        ("user_id order_id", 1),
+        ("origin_airport_id origin_terminal", 1),
+    ],
+)
+def test_parameters_that_want_the_same_kind_of_thing_in_another_role(takes: str, count: int) -> None:
+    assert count_alike(takes.split()[0], spec("take", takes)) == count
+
+
+@pytest.mark.parametrize(
+    ("parameter", "key", "other"),
+    [
+        ("product_id", "flight_id", True),
+        ("product_id", "product_id", False),
+        ("originSkyId", "skyId", False),
+        ("product_id", "id", False),  # of what, nobody says
+        ("product_id", "title", False),  # identifies nothing
+        ("title", "flight_id", False),
+    ],
+)
+def test_what_identifies_another_kind_of_thing(parameter: str, key: str, other: bool) -> None:
+    assert is_of_another(parameter, (key,)) == other

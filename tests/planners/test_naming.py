@@ -8,6 +8,7 @@ from agentkit.messages import JsonObject, JsonValue
 from agentkit.model_backend.base import ToolSpec
 from agentkit.model_backend.constraint import validate
 from agentkit.planners.lines import LOOK, PlanWriter
+from agentkit.planners.plan import StepId
 
 TEXT: JsonObject = {"type": "string"}
 NUMBER: JsonObject = {"type": "number"}
@@ -126,3 +127,42 @@ def test_what_is_there_is_not_waited_for() -> None:
     assert TRIP.schema([head(1, "convert")]) is not None, "there is nothing to read yet"
     counted: list[JsonValue] = [*READ, head(2, "count"), {"text": "$s1.text"}]
     assert TRIP.ending([*counted, head(3, "convert")]) == "", "a number was found out"
+
+
+NOTES: JsonObject = record(text=TEXT, lines={"type": "integer"}, next_line={"type": "integer"})
+CALENDAR = {
+    "add_to_date": (record(date=TEXT, days=NUMBER), TEXT),
+    "save": (record(content=TEXT), TEXT),
+    "read_on": (record(first_line=NUMBER), TEXT),
+}
+
+
+def after_reading(tool: str, *, read: bool) -> tuple[PlanWriter, list[JsonValue]]:
+    """Returns a writer that knows the notes, which the model has read or not, and a step's head."""
+    specs = {
+        name: ToolSpec(name=name, description="", parameters=takes, returns=gives, pure=True)
+        for name, (takes, gives) in CALENDAR.items()
+    }
+    known = {StepId("s1"): NOTES}
+    return PlanWriter(specs, known=known, first=2, read=[*known] if read else []), [head(2, tool)]
+
+
+def test_a_text_that_was_read_is_passed_on_only_to_what_is_named_for_text() -> None:
+    plan, lines = after_reading("add_to_date", read=True)
+    assert fits(plan, lines, {"date": "2027-03-29", "days": 3})
+    assert not fits(plan, lines, {"date": "$s1.text", "days": 3})
+    assert not fits(plan, lines, {"date": "from $s1.text", "days": 3})
+    plan, lines = after_reading("save", read=True)
+    assert fits(plan, lines, {"content": "$s1.text"})
+
+
+def test_a_text_that_was_not_read_may_be_meant_anywhere() -> None:
+    plan, lines = after_reading("add_to_date", read=False)
+    assert fits(plan, lines, {"date": "$s1.text", "days": 3})
+
+
+def test_what_stands_beside_a_text_is_about_the_text() -> None:
+    plan, lines = after_reading("add_to_date", read=True)
+    assert not fits(plan, lines, {"date": "2027-03-29", "days": "$s1.lines"})
+    plan, lines = after_reading("read_on", read=True)
+    assert fits(plan, lines, {"first_line": "$s1.next_line"})

@@ -104,6 +104,33 @@ def test_tools_of_a_family_lift_each_other() -> None:
     assert set(chosen("Search for hotels.", *family, limit=2)) == {"Hotels.Search", "Hotels.Reserve"}
 
 
+def test_what_comes_far_behind_is_left_out() -> None:
+    clock = tool("world_clock", "Tells the time in a city.", city="")
+    assert chosen("What is the time in the city of Oslo?", clock, limit=20) == ["world_clock"]
+
+
+def test_nothing_is_left_out_where_the_task_is_in_another_language() -> None:
+    clock = tool("zeit", "Tells the time in a city.", city="")
+    assert len(chosen("Zeit in Oslo", clock, limit=20)) == 20
+
+
+def test_what_many_tools_do_does_not_say_which_is_meant() -> None:
+    tools = [tool(f"calculate_{noun}", f"Calculate the {noun}.", value="") for noun in ("tax", "age", "pace", "area")]
+    assert chosen("Calculate the tax for the horse.", *tools, limit=20)[:1] == ["calculate_tax"]
+    assert "calculate_age" not in chosen("Calculate the tax for the horse.", *tools, limit=20)
+
+
+def test_a_tool_that_is_called_by_what_it_does_is_found_by_it() -> None:
+    assert chosen("Calculate 3 * 4 for me.", tool("calculate", "Work out arithmetic.", expression=""))[0] == "calculate"
+
+
+@pytest.mark.parametrize(
+    ("task", "name"), [("How much is the chair in euros?", "currency_rates"), ("Say it in Spanish.", "other_language")]
+)
+def test_a_kind_of_thing_is_found_by_an_example_of_it(task: str, name: str) -> None:
+    assert name in chosen(task, tool(name, "Does it."))
+
+
 def test_a_task_without_any_word_gets_the_first_tools() -> None:
     assert chosen("?", limit=2) == ["draw_boat", "draw_chair"]
 

@@ -13,7 +13,9 @@ NUMBER: JsonObject = {"type": "number"}
 DATE: JsonObject = {"type": "string", "format": "date"}
 
 
-@pytest.mark.parametrize("task", ["Convert the distance to km.", "Do it:\n1. Read the file.\n2. Convert it.", "a) Read"])
+@pytest.mark.parametrize(
+    "task", ["Convert the distance to km.", "Do it:\n1. Read the file.\n2. Convert it.", "a) Read"]
+)
 def test_a_task_without_a_number_tells_none(task: str) -> None:
     assert is_untold(task, NUMBER)
 
