@@ -72,8 +72,10 @@ class Naming:
         """Returns whether a tool wants what identifies things, and neither the task nor steps give as many."""
         for wanted in self._to_call_first.get(tool, ()):
             by = self._givers[tool][wanted]
-            given = {str(o.ref) for o in offered if any(is_named_for(wanted, o.ref.path, giver) for giver in by)}
-            if not is_told(self.task, wanted) and len(given) < count_alike(wanted, self.tools[tool]):
+            given = {o.ref for o in offered if any(is_named_for(wanted, o.ref.path, giver) for giver in by)}
+            has_list = any(isinstance(part, int) for ref in given for part in ref.path)
+            is_enough = has_list or len(given) >= count_alike(wanted, self.tools[tool])
+            if not is_enough and not is_told(self.task, wanted):
                 return True
         return False
 

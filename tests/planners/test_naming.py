@@ -58,6 +58,16 @@ def test_a_call_with_two_things_of_a_kind_waits_for_both() -> None:
     assert fits(FLIGHTS, TWO, head(3, "flights"))
 
 
+def test_a_list_of_things_has_two() -> None:
+    plan = writer(
+        "Find a flight.",
+        airports=(record(), {"type": "array", "items": record(airport_id=TEXT)}),
+        flights=(record(origin_airport_id=TEXT, destination_airport_id=TEXT), TEXT),
+    )
+    assert not fits(plan, [], head(1, "flights"))
+    assert fits(plan, [head(1, "airports"), {}], head(2, "flights"))
+
+
 def test_what_identifies_another_kind_of_thing_is_not_passed_on() -> None:
     lines = [*FLIGHT, head(4, "reviews")]
     for wrong in ("$s3.flight_id", "about $s3.flight_id", "$s1.airport_id"):
