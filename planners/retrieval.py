@@ -29,9 +29,9 @@ FEW = 6
 """Tools that are not put in order, so that the prompt of another task begins the same."""
 LIMIT = 20
 """How many tools are chosen."""
-LEAST_SCORE = 0.15
+LEAST_SCORE = 0.2
 """Share of the best score, below which a tool is left out. In NESTFUL, whose tasks have eight tools each, it leaves out
-70 % of those that are not needed and 2 % of those that are."""
+four in five of those that are not needed, and 1.5 % of those that are."""
 
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?!s(?![a-z]))[a-z])")
