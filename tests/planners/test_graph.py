@@ -10,7 +10,7 @@ import pytest
 
 from agentkit import Agent, Result, ScriptedModel, ToolFailed, tool
 from agentkit.events import PlanChanged, StepFinished, StepStarted, Warned
-from agentkit.messages import Assistant, JsonValue, System, Text, Thought, User
+from agentkit.messages import Assistant, JsonValue, Message, System, Text, Thought, User
 from agentkit.model_backend.base import ModelInfo, ToolSpec
 from agentkit.model_backend.scripted import ScriptedParts
 from agentkit.planners.graph import write_plan
@@ -269,7 +269,7 @@ def test_of_many_tools_the_plan_may_call_those_that_the_task_seems_to_need() -> 
 def test_what_was_asked_before_tells_what_tools_are_needed_too() -> None:
     model = ScriptedModel([ScriptedParts(parts=plan(("size", {"city": "Oslo"}))), "4,000"])
     agent = Agent(model, [*others(30), size], planner="graph", record=False)
-    asked = [User("What is the size of the city Rome?"), Assistant((Text("4,000"),))]
+    asked: list[Message] = [User("What is the size of the city Rome?"), Assistant((Text("4,000"),))]
     assert run_simulated(agent.run("And that of Oslo?", history=asked)).output == "4,000"
 
 
