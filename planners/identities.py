@@ -25,6 +25,7 @@ _Part: TypeAlias = tuple[Sequence[str | int], JsonObject | None]
 """A part of a result: where it is, and what is known of it."""
 
 _NOUNS = frozenset(words("id key code name token handle slug uuid username isbn sku"))
+_ID = words("id")[0]
 _ALONE = frozenset(words("uuid username isbn sku"))
 """Those that need no word before them to say of what they are."""
 _CONVERTED = frozenset(words("key code"))
@@ -138,16 +139,24 @@ def count_alike(name: str, tool: ToolSpec) -> int:
     )
 
 
-def is_of_another(name: str, path: Sequence[str | int]) -> bool:
-    """Returns whether a part of a result identifies another kind of thing than a parameter wants: flightId, businessId.
+def is_of_another(name: str, path: Sequence[str | int], giver: str) -> bool:
+    """Returns whether a part of a result can't identify what a parameter wants: a flightId for a productId, or a date.
+
+    A tool that finds what is wanted may call its id otherwise: searchLocation gives a geoId.
 
     Args:
         name: The parameter.
         path: Where the part is.
+        giver: The tool whose result it is; empty when it is not known.
     """
     key = words(path[-1]) if path and isinstance(path[-1], str) else []
     ways = _wanted(name)
-    return len(key) > 1 and bool(ways) and all(key[-1] == way[-1] and set(key[:-1]).isdisjoint(way) for way in ways)
+    if not key or not ways:
+        return False
+    if all(way[-1] == _ID for way in ways) and key[-1] not in _NOUNS:
+        return True
+    around = {*key[:-1], *words(giver)}
+    return len(key) > 1 and all(key[-1] == way[-1] and around.isdisjoint(way) for way in ways)
 
 
 def is_copied(name: str) -> bool:

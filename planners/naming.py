@@ -99,7 +99,7 @@ class Naming:
         tool = head["tool"]
         return Sources(
             named=self._identifying(head, draft, offered),
-            barred=self._barred(tool, offered),
+            barred=self._barred(head, draft, offered),
             found=self._found(tool, draft, offered) if self.task else {},
             said=self._said(tool, draft),
             words=self._words,
@@ -153,9 +153,7 @@ class Naming:
 
     def _identifying(self, head: JsonObject, draft: Draft, offered: Sequence[Offer]) -> dict[str, list[str]]:
         """Returns the references that have the name of a parameter that identifies a thing."""
-        makers = {step.id: step.tool for step in draft.steps}
-        if "for_each" in head:
-            makers[ITEM] = makers.get(draft.listed(head, offered).ref.step, "")
+        makers = _makers(head, draft, offered)
         found: dict[str, list[str]] = {}
         for name, by in self._givers[head["tool"]].items():
             if is_copied(name):
@@ -182,24 +180,33 @@ class Naming:
                 ]
         return {name: refs for name, refs in found.items() if refs}
 
-    def _barred(self, tool: str, offered: Sequence[Offer]) -> dict[str, list[Offer]]:
+    def _barred(self, head: JsonObject, draft: Draft, offered: Sequence[Offer]) -> dict[str, list[Offer]]:
         """Returns for some parameters references that they can't mean: ids of other things, and texts.
 
         A text that the model has read is passed on whole only to what is named for text: it is a date that
         `add_to_date` wants of it. What stands beside a text, such as its number of lines, is about the text.
         """
+        makers = _makers(head, draft, offered)
         texts = {str(offer.ref): offer.ref.step for offer in offered if is_to_be_read(offer)}
         read = {ref for ref, step in texts.items() if step in self.read}
 
         def is_barred(name: str, offer: Offer) -> bool:
-            if is_of_another(name, offer.ref.path):
+            if is_of_another(name, offer.ref.path, makers.get(offer.ref.step, "")):
                 return True
             if str(offer.ref) in texts:
                 return str(offer.ref) in read and _TEXTS.isdisjoint(words(name))
             return offer.ref.step in texts.values() and {*words(name)}.isdisjoint(_last_words(offer))
 
-        found = {name: [o for o in offered if is_barred(name, o)] for name in self._properties(tool)}
+        found = {name: [o for o in offered if is_barred(name, o)] for name in self._properties(head["tool"])}
         return {name: others for name, others in found.items() if others}
+
+
+def _makers(head: JsonObject, draft: Draft, offered: Sequence[Offer]) -> dict[StepId, str]:
+    """Returns the tool of each step, and that of the list that a step runs for each item of."""
+    makers = {step.id: step.tool for step in draft.steps}
+    if "for_each" in head:
+        makers[ITEM] = makers.get(draft.listed(head, offered).ref.step, "")
+    return makers
 
 
 def _last_words(offer: Offer) -> list[str]:

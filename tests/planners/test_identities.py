@@ -235,15 +235,18 @@ def test_parameters_that_want_the_same_kind_of_thing_in_another_role(takes: str,
 
 
 @pytest.mark.parametrize(
-    ("parameter", "key", "other"),
+    ("parameter", "key", "giver", "other"),
     [
-        ("product_id", "flight_id", True),
-        ("product_id", "product_id", False),
-        ("originSkyId", "skyId", False),
-        ("product_id", "id", False),  # of what, nobody says
-        ("product_id", "title", False),  # identifies nothing
-        ("title", "flight_id", False),
+        ("product_id", "flight_id", "find_flights", True),
+        ("product_id", "updated_at", "find_products", True),  # no id at all
+        ("product_id", "product_id", "", False),
+        ("originSkyId", "skyId", "", False),
+        ("locationId", "geoId", "searchLocation", False),  # what it finds is a location
+        ("locationId", "geoId", "", True),
+        ("product_id", "id", "", False),  # of what, nobody says
+        ("restaurant_name", "title", "", False),  # names are called otherwise, too
+        ("title", "flight_id", "", False),
     ],
 )
-def test_what_identifies_another_kind_of_thing(parameter: str, key: str, other: bool) -> None:
-    assert is_of_another(parameter, (key,)) == other
+def test_what_can_not_identify_a_thing(parameter: str, key: str, giver: str, other: bool) -> None:
+    assert is_of_another(parameter, (key,), giver) == other
