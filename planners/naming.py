@@ -39,7 +39,6 @@ from agentkit.planners.untold import is_to_be_read, is_untold
 
 __all__ = ["Naming"]
 
-
 _TEXT_WORDS = (
     "body content context data document html input letter markdown message note page paragraph passage prompt report "
     "review source story summary text transcript"
@@ -184,7 +183,7 @@ class Naming:
         """Returns for some parameters references that they can't mean: ids of other things, and texts.
 
         A text that the model has read is passed on whole only to what is named for text: it is a date that
-        `add_to_date` wants of it. What stands beside a text, such as its number of lines, is about the text.
+        `add_to_date` wants of it. A number beside a text, such as that of its lines, is about the text.
         """
         makers = _makers(head, draft, offered)
         texts = {str(offer.ref): offer.ref.step for offer in offered if is_to_be_read(offer)}
@@ -195,7 +194,8 @@ class Naming:
                 return True
             if str(offer.ref) in texts:
                 return str(offer.ref) in read and _TEXTS.isdisjoint(words(name))
-            return offer.ref.step in texts.values() and {*words(name)}.isdisjoint(_last_words(offer))
+            is_about = offer.ref.step in texts.values() and _is_number(offer)
+            return is_about and {*words(name)}.isdisjoint(_last_words(offer))
 
         found = {name: [o for o in offered if is_barred(name, o)] for name in self._properties(head["tool"])}
         return {name: others for name, others in found.items() if others}
@@ -207,6 +207,10 @@ def _makers(head: JsonObject, draft: Draft, offered: Sequence[Offer]) -> dict[St
     if "for_each" in head:
         makers[ITEM] = makers.get(draft.listed(head, offered).ref.step, "")
     return makers
+
+
+def _is_number(offer: Offer) -> bool:
+    return offer.schema is not None and offer.schema.get("type") in ("number", "integer")
 
 
 def _last_words(offer: Offer) -> list[str]:

@@ -139,7 +139,7 @@ def test_what_is_there_is_not_waited_for() -> None:
     assert TRIP.ending([*counted, head(3, "convert")]) == "", "a number was found out"
 
 
-NOTES: JsonObject = record(text=TEXT, lines={"type": "integer"}, next_line={"type": "integer"})
+NOTES: JsonObject = record(text=TEXT, title=TEXT, lines={"type": "integer"}, next_line={"type": "integer"})
 CALENDAR = {
     "add_to_date": (record(date=TEXT, days=NUMBER), TEXT),
     "save": (record(content=TEXT), TEXT),
@@ -171,8 +171,9 @@ def test_a_text_that_was_not_read_may_be_meant_anywhere() -> None:
     assert fits(plan, lines, {"date": "$s1.text", "days": 3})
 
 
-def test_what_stands_beside_a_text_is_about_the_text() -> None:
+def test_a_number_beside_a_text_is_about_the_text() -> None:
     plan, lines = after_reading("add_to_date", read=True)
     assert not fits(plan, lines, {"date": "2027-03-29", "days": "$s1.lines"})
+    assert fits(plan, lines, {"date": "$s1.title", "days": 3}), "other fields may be anything"
     plan, lines = after_reading("read_on", read=True)
     assert fits(plan, lines, {"first_line": "$s1.next_line"})
