@@ -78,6 +78,7 @@ Results so far:
 
 Steps failed, and what needs them was not run. Plan what is missing in another way. The results that are there can be \
 referred to; do not plan them again."""
+MORE = "\n\nMore tools, which can be called from now on:\n{tools}"
 NOW_ANSWER = "Results so far:\n{results}\n\nNow give the user the answer to the task: {task}"
 TYPED = "\nGive it as JSON, and whole: every entry of every list, each value copied exactly from the results."
 
@@ -125,12 +126,11 @@ class GraphPlanner:
         if failed and self._repairs < MAX_REPAIRS:
             reason = "repair"
             self._repairs += 1
-            self._messages.append(User(REPAIR.format(results=self._results(run))))
+            self._go_on(run, REPAIR)
         elif self._ending == LOOK and self._looks < MAX_LOOKS and not failed:
             reason = "look"
             self._looks += 1
-            cue = READ if any(map(has_text, self._new(run))) else EXTEND
-            self._messages.append(User(cue.format(results=self._results(run))))
+            self._go_on(run, READ if any(map(has_text, self._new(run))) else EXTEND)
         if self._messages and reason is None:
             if failed:
                 run.warn("repairs_used_up", f"failed, and not planned again: {', '.join(failed)}")
@@ -167,16 +167,33 @@ class GraphPlanner:
             run.warn("plan_cut_off", "the plan was cut off; it is carried out as far as it was written")
 
     def _open(self, run: PlanningContext) -> None:
-        asked = [message.text for message in run.history if isinstance(message, User)]
-        self._tools = in_order(choose_tools("\n".join([*asked, run.task]), run.tools), run.tools)
-        if len(self._tools) < len(run.tools):
-            names = ", ".join(tool.name for tool in self._tools)
-            run.warn("tools_chosen", f"of {len(run.tools)} tools, the plan may call {names}")
         question = PLAN.format(task=run.task)
+        results = ""
         if run.results:  # of another planner, before this one took over
-            question += SO_FAR.format(results=self._results(run))
+            results = self._results(run)
+            question += SO_FAR.format(results=results)
+        self._add_tools(run, results)
         self._messages = opening(self._tools, run.instructions, run.history, question)
         self._ids = _highest(run.plan)
+
+    def _go_on(self, run: PlanningContext, cue: str) -> None:
+        """Asks for more steps, with the tools that the results seem to need too."""
+        results = self._results(run)
+        question = cue.format(results=results)
+        if more := self._add_tools(run, results):
+            question += MORE.format(tools=_listed(more, self._tools))
+        self._messages.append(User(question))
+
+    def _add_tools(self, run: PlanningContext, results: str) -> Sequence[ToolSpec]:
+        """Adds those that what was asked and found seems to need to the tools that may be called, and returns them."""
+        asked = [message.text for message in run.history if isinstance(message, User)]
+        chosen = in_order(choose_tools("\n".join([*asked, run.task, results]), run.tools), run.tools)
+        more = [tool for tool in chosen if tool not in self._tools]
+        self._tools = [*self._tools, *more]
+        if more and len(self._tools) < len(run.tools):
+            names = ", ".join(tool.name for tool in self._tools)
+            run.warn("tools_chosen", f"of {len(run.tools)} tools, the plan may call {names}")
+        return more
 
     async def _answer(self, run: PlanningContext) -> Answer:
         structured = run.output is not None
@@ -297,8 +314,12 @@ def opening(tools: Sequence[ToolSpec], instructions: str, history: Sequence[Mess
         history: The conversation so far.
         question: What is asked.
     """
-    writer = _writer(tools)
-    look = next(name for name, meaning in writer.terminals.items() if meaning == LOOK)
-    listed = "\n".join(listing(tool, writer.naming.given_by(tool.name)) for tool in tools)
-    rules = RULES.format(tools=listed, look=look)
+    look = next(name for name, meaning in _writer(tools).terminals.items() if meaning == LOOK)
+    rules = RULES.format(tools=_listed(tools, tools), look=look)
     return [System(f"{instructions or INSTRUCTIONS}\n\n{rules}"), *history, User(question)]
+
+
+def _listed(tools: Sequence[ToolSpec], every: Sequence[ToolSpec]) -> str:
+    """Returns what a model is told of tools, of which each may take what another one of all gives."""
+    naming = _writer(every).naming
+    return "\n".join(listing(tool, naming.given_by(tool.name)) for tool in tools)

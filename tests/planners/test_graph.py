@@ -302,3 +302,30 @@ def test_a_plan_waits_for_what_has_to_be_read() -> None:
     seen = model.requests[1].messages[-1]
     assert isinstance(seen, User)
     assert "The trip is 42 km long." in seen.text
+
+
+@tool(effect="pure")
+def pay_invoice(amount: int) -> str:
+    """Pay an invoice."""
+    return f"paid {amount}"
+
+
+def test_tools_that_only_the_results_tell_of_can_be_called_when_they_were_seen() -> None:
+    @tool(effect="pure")
+    def read_letter() -> str:
+        """Read the letter."""
+        return "Please pay the invoice.\nThe amount is 42."
+
+    model = ScriptedModel(
+        [
+            ScriptedParts(parts=plan(("read_letter", {}), end="look")),
+            ScriptedParts(parts=plan(("pay_invoice", {"amount": 42}), first=2)),
+            "Paid.",
+        ]
+    )
+    agent = Agent(model, [*others(20), read_letter, pay_invoice], planner="graph", record=False)
+    result = run_simulated(agent.run("Do what the letter says."))
+    assert result.output == "Paid."
+    asked = [str(message) for message in model.requests[1].messages]
+    assert "pay_invoice(amount: integer)" not in asked[0]
+    assert "pay_invoice(amount: integer)" in asked[-1]
