@@ -64,7 +64,7 @@ def _pools(
 
 
 def _missing(case: NestfulCase, pool: Sequence[ToolSpec], limit: int) -> set[str]:
-    return {step.tool for step in case.gold} - {tool.name for tool in choose_tools(case.task, pool, limit=limit)}
+    return {step.tool for step in case.gold} - {tool.name for tool in choose_tools(case.task, pool, limit=limit).tools}
 
 
 def _shares(case: NestfulCase, pool: Sequence[ToolSpec], limit: int) -> float:

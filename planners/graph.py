@@ -18,14 +18,14 @@ from agentkit.planners.answers import answer_of
 from agentkit.planners.base import Answer, Decision, PlanChange, PlanningContext, StepResult
 from agentkit.planners.identities import in_order
 from agentkit.planners.lines import ANSWER, LOOK, PlanWriter
-from agentkit.planners.listing import listing
+from agentkit.planners.listing import listed
 from agentkit.planners.plan import Plan, Step, StepId, render_refs
 from agentkit.planners.results import result_schema
 from agentkit.planners.retrieval import choose_tools
 from agentkit.planners.told import has_text, told
 from agentkit.planners.writing import PlanTurn, TakeTurn
 
-__all__ = ["EffectOrder", "GraphPlanner", "WrittenPlan", "opening", "write_plan"]
+__all__ = ["EffectOrder", "GraphPlanner", "WrittenPlan", "write_plan"]
 
 MAX_REPAIRS = 2
 """How often failed steps are planned again in one run."""
@@ -152,7 +152,7 @@ class GraphPlanner:
         returns = {tool.name: tool.returns for tool in run.tools}
         known = {r.id: result_schema(run.plan[r.id], returns[run.plan[r.id].tool]) for r in _in_order(run) if r.ok}
         task = "" if run.history or known else f"{run.instructions}\n{run.task}"
-        read = {r.id for r in _in_order(run) if has_text(r) and r.shown == r.value and r.id in self._told}
+        read = {r.id for r in _in_order(run) if has_text(r) and r.id in self._told}
         writer = _writer(self._tools, known=known, read=read, first=self._ids + 1, least=least, task=task)
         order = EffectOrder()  # anew in each turn: all steps before are done, and one that failed can't be waited for
         turn = PlanTurn(run.turn, writer)
@@ -172,8 +172,8 @@ class GraphPlanner:
         if run.results:  # of another planner, before this one took over
             results = self._results(run)
             question += SO_FAR.format(results=results)
-        self._add_tools(run, results)
-        self._messages = opening(self._tools, run.instructions, run.history, question)
+        tools = self._add_tools(run, results)
+        self._messages = _opening(tools, self._tools, run.instructions, run.history, question)
         self._ids = _highest(run.plan)
 
     def _go_on(self, run: PlanningContext, cue: str) -> None:
@@ -181,19 +181,19 @@ class GraphPlanner:
         results = self._results(run)
         question = cue.format(results=results)
         if more := self._add_tools(run, results):
-            question += MORE.format(tools=_listed(more, self._tools))
+            question += MORE.format(tools=more)
         self._messages.append(User(question))
 
-    def _add_tools(self, run: PlanningContext, results: str) -> Sequence[ToolSpec]:
-        """Adds those that what was asked and found seems to need to the tools that may be called, and returns them."""
+    def _add_tools(self, run: PlanningContext, results: str) -> str:
+        """Adds tools that what was asked and found seems to need, and returns what to tell of them."""
         asked = [message.text for message in run.history if isinstance(message, User)]
-        chosen = in_order(choose_tools("\n".join([*asked, run.task, results]), run.tools), run.tools)
-        more = [tool for tool in chosen if tool not in self._tools]
+        choice = choose_tools("\n".join([*asked, run.task, results]), run.tools)
+        more = in_order([tool for tool in choice.tools if tool not in self._tools])
         self._tools = [*self._tools, *more]
         if more and len(self._tools) < len(run.tools):
             names = ", ".join(tool.name for tool in self._tools)
             run.warn("tools_chosen", f"of {len(run.tools)} tools, the plan may call {names}")
-        return more
+        return _listed(more, choice.likely, self._tools) if more else ""
 
     async def _answer(self, run: PlanningContext) -> Answer:
         structured = run.output is not None
@@ -255,9 +255,10 @@ async def write_plan(
         agentkit.errors.ModelError: The model failed.
         agentkit.errors.LimitReached: A server's plan does not fit.
     """
-    tools = in_order(choose_tools(task, tools), tools)
+    choice = choose_tools(task, tools)
+    tools = in_order(choice.tools)
     turn = PlanTurn(_taking(model, sampling), _writer(tools, task=task))
-    messages = opening(tools, instructions, (), PLAN.format(task=task))
+    messages = _opening(_listed(tools, choice.likely, tools), tools, instructions, (), PLAN.format(task=task))
     steps = [s async for s in turn.steps(messages, thinking=thinking, steered=_is_steered(model.info))]
     problems = () if turn.ending else ("the plan was cut off",)
     return WrittenPlan(steps=steps, usage=turn.usage, problems=problems, looks=turn.ending == LOOK)
@@ -305,21 +306,16 @@ def _writer(
     return PlanWriter(named, known or {}, first=first, least=least, task=task, terminals=terminals, read=read)
 
 
-def opening(tools: Sequence[ToolSpec], instructions: str, history: Sequence[Message], question: str) -> list[Message]:
-    """Returns the messages that a plan begins with.
-
-    Args:
-        tools: What steps may call.
-        instructions: The developer's instructions.
-        history: The conversation so far.
-        question: What is asked.
-    """
+def _opening(
+    told: str, tools: Sequence[ToolSpec], instructions: str, history: Sequence[Message], question: str
+) -> list[Message]:
+    """Returns the messages that a plan begins with; `told` is what is told of the tools."""
     look = next(name for name, meaning in _writer(tools).terminals.items() if meaning == LOOK)
-    rules = RULES.format(tools=_listed(tools, tools), look=look)
+    rules = RULES.format(tools=told, look=look)
     return [System(f"{instructions or INSTRUCTIONS}\n\n{rules}"), *history, User(question)]
 
 
-def _listed(tools: Sequence[ToolSpec], every: Sequence[ToolSpec]) -> str:
-    """Returns what a model is told of tools, of which each may take what another one of all gives."""
+def _listed(tools: Sequence[ToolSpec], likely: Collection[str], every: Sequence[ToolSpec]) -> str:
+    """Returns what is told of tools, which may take what any of all gives."""
     naming = _writer(every).naming
-    return "\n".join(listing(tool, naming.given_by(tool.name)) for tool in tools)
+    return listed(tools, likely, {tool.name: naming.given_by(tool.name) for tool in tools})

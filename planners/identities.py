@@ -16,7 +16,17 @@ from agentkit.model_backend.base import ToolSpec
 from agentkit.planners.fit import Fit, fits, paths
 from agentkit.planners.retrieval import words
 
-__all__ = ["Givers", "givers", "in_order", "is_copied", "is_named_for", "is_told", "spans", "to_call_first"]
+__all__ = [
+    "Givers",
+    "givers",
+    "has_opposite",
+    "in_order",
+    "is_copied",
+    "is_named_for",
+    "is_told",
+    "spans",
+    "to_call_first",
+]
 
 Givers: TypeAlias = Mapping[str, Mapping[str, Sequence[str]]]
 """For each tool, its parameters that identify a thing that other tools give, and those tools."""
@@ -25,11 +35,22 @@ _Part: TypeAlias = tuple[Sequence[str | int], JsonObject | None]
 """A part of a result: where it is, and what is known of it."""
 
 _NOUNS = frozenset(words("id key code name token handle slug uuid username isbn sku"))
-_ID = words("id")[0]
 _ALONE = frozenset(words("uuid username isbn sku"))
 """Those that need no word before them to say of what they are."""
 _CONVERTED = frozenset(words("key code"))
 """Those that are written otherwise than people say them: a country's code."""
+_PIECE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_OPPOSITES = [
+    {"origin", "destination"},
+    {"departure", "arrival"},
+    {"departure", "destination"},
+    {"from", "to"},
+    {"source", "target"},
+    {"source", "destination"},
+    {"sender", "recipient"},
+    {"sender", "receiver"},
+    {"start", "end"},
+]
 _OR = re.compile(r"_or_|Or(?=[A-Z])")
 _DEPTH = 3
 """Keys and indices of a path into a result."""
@@ -83,30 +104,21 @@ def to_call_first(tools: Mapping[str, ToolSpec], known: Givers) -> dict[str, fro
         waits |= new
 
 
-def in_order(chosen: Sequence[ToolSpec], tools: Sequence[ToolSpec]) -> list[ToolSpec]:
-    """Returns the chosen tools as they are given, but each after those that give what identifies its thing.
-
-    Where none of these was chosen, one of all tools is brought in.
-
-    Args:
-        chosen: The tools that a task seems to need.
-        tools: All tools, the chosen ones among them.
-    """
+def in_order(tools: Sequence[ToolSpec]) -> list[ToolSpec]:
+    """Returns the tools as they are given, but each after those that give what identifies its thing."""
     named = {tool.name: tool for tool in tools}
     known = givers(named)
     waits = to_call_first(named, known)
-    likely = {tool.name for tool in chosen}
     found: dict[str, ToolSpec] = {}
 
     def add(tool: ToolSpec, above: frozenset[str]) -> None:
         for parameter in sorted(waits[tool.name]):
-            by = [giver for giver in known[tool.name][parameter] if named[giver].pure]
-            for giver in [name for name in by if name in likely] or by[:1]:
-                if giver not in above:
+            for giver in known[tool.name][parameter]:
+                if giver not in above and named[giver].pure:
                     add(named[giver], above | {giver})
         found.setdefault(tool.name, tool)
 
-    for tool in chosen:
+    for tool in tools:
         add(tool, frozenset({tool.name}))
     return [*found.values()]
 
@@ -122,41 +134,18 @@ def is_named_for(name: str, path: Sequence[str | int], giver: str) -> bool:
     return any(_has_name(path, giver, wanted) for wanted in _wanted(name))
 
 
-def count_alike(name: str, tool: ToolSpec) -> int:
-    """Returns how many parameters of a tool want a thing of the same kind, each in another role, this one included.
+def has_opposite(name: str, tool: ToolSpec) -> bool:
+    """Returns whether a tool requires a thing of the same kind in the opposite role, which has to be another thing.
 
-    They want different things: a flight has an origin and a destination, and the two are not the same airport.
+    A flight has an origin and a destination, and the two are not the same airport.
 
     Args:
         name: One of the parameters.
         tool: The tool.
     """
-    named: Mapping[str, Any] = tool.parameters.get("properties", {})
-    return 1 + sum(
-        any(_are_roles(mine, theirs) for mine in _wanted(name) for theirs in _wanted(other))
-        for other in named
-        if other != name
-    )
-
-
-def is_of_another(name: str, path: Sequence[str | int], giver: str) -> bool:
-    """Returns whether a part of a result can't identify what a parameter wants: a flightId for a productId, or a date.
-
-    A tool that finds what is wanted may call its id otherwise: searchLocation gives a geoId.
-
-    Args:
-        name: The parameter.
-        path: Where the part is.
-        giver: The tool whose result it is; empty when it is not known.
-    """
-    key = words(path[-1]) if path and isinstance(path[-1], str) else []
-    ways = _wanted(name)
-    if not key or not ways:
-        return False
-    if all(way[-1] == _ID for way in ways) and key[-1] not in _NOUNS:
-        return True
-    around = {*key[:-1], *words(giver)}
-    return len(key) > 1 and all(key[-1] == way[-1] and around.isdisjoint(way) for way in ways)
+    role, kind = _role(name)
+    required = tool.parameters.get("required", ())
+    return any(_role(other)[1] == kind and {role, _role(other)[0]} in _OPPOSITES for other in required)
 
 
 def is_copied(name: str) -> bool:
@@ -215,13 +204,10 @@ def _wanted(name: str) -> list[list[str]]:
     return [way for way in ways if way and way[-1] in _NOUNS and (len(way) > 1 or way[-1] in _ALONE)]
 
 
-def _are_roles(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Returns whether two names differ in their first word, which says what the thing is to the call."""
-    return (
-        len(one) == len(other) > 2
-        and sum(a != b for a, b in zip(one, other, strict=True)) == 1
-        and one[1:] == other[1:]
-    )
+def _role(name: str) -> tuple[str, tuple[str, ...]]:
+    """Returns the first word of a name, which may say what a thing is to the call, and the others."""
+    first, *others = [word.lower() for word in _PIECE.findall(name)] or [""]
+    return first, tuple(others)
 
 
 def _takes(tool: ToolSpec, wanted: Sequence[str]) -> bool:

@@ -6,27 +6,29 @@ The declarations of a chat format are JSON Schemas, three to five times as long,
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from agentkit.messages import JsonObject, is_object
 from agentkit.model_backend.base import ToolSpec
 
-__all__ = ["listing", "type_text"]
+__all__ = ["listed", "listing", "type_text"]
 
 _NAMES = {"integer": "integer", "number": "number", "boolean": "boolean", "string": "string", "null": "null"}
+_OTHERS = "\nOther tools, only for what those above can't do:\n"
 _DEPTH = 3
 """Levels of objects and lists that are spelled out."""
 _DOC = 160
 """Characters of a parameter's description."""
 
 
-def listing(tool: ToolSpec, given_by: Mapping[str, Sequence[str]] = {}) -> str:
+def listing(tool: ToolSpec, given_by: Mapping[str, Sequence[str]] = {}, *, is_brief: bool = False) -> str:
     """Returns a tool as a signature, its description, and a line for each parameter of which more is said.
 
     Args:
         tool: The tool.
         given_by: For some parameters, the tools whose results hold what is wanted.
+        is_brief: Leaves out the lines for parameters.
 
     Example::
 
@@ -44,11 +46,29 @@ def listing(tool: ToolSpec, given_by: Mapping[str, Sequence[str]] = {}) -> str:
         f"{tool.name}({inside}){result}",
         *(f"    {line}" for line in tool.description.splitlines() if line.strip()),
     ]
-    for name, schema in parameters.items():
+    for name, schema in () if is_brief else parameters.items():
         givers = f"given by {', '.join(given_by[name])}" if name in given_by else ""
         if said := "; ".join(filter(None, (_doc(schema), givers))):
             lines.append(f"    {name}: {said}")
     return "\n".join(lines)
+
+
+def listed(
+    tools: Sequence[ToolSpec], likely: Collection[str], given_by: Mapping[str, Mapping[str, Sequence[str]]]
+) -> str:
+    """Returns what is told of tools: first those that are likely needed, and of the others only the signatures.
+
+    A tool that gives what a likely one wants is likely, too.
+
+    Args:
+        tools: The tools.
+        likely: The names of those that a task most likely needs.
+        given_by: For each tool what `listing` takes.
+    """
+    near = {*likely, *(giver for name in likely for by in given_by.get(name, {}).values() for giver in by)}
+    first = [listing(tool, given_by.get(tool.name, {})) for tool in tools if tool.name in near]
+    others = [listing(tool, is_brief=True) for tool in tools if tool.name not in near]
+    return "\n".join([*first, *([_OTHERS] if first and others else []), *others])
 
 
 def type_text(schema: JsonObject | bool, depth: int = _DEPTH) -> str:

@@ -4,11 +4,14 @@ Types alone leave a small model too much room: an airport's id is text as much a
 meant, and the task is the only other source that there is:
 
 - What identifies a thing (``restaurant_name``, ``artistId``) comes from a result with that name, or is copied from the
-  task; and what identifies a thing of another kind is none. A tool that wants one can't be called before there is one,
-  and a flight, with an origin and a destination, not before there are two.
-- What a required parameter wants, and the task does not speak of, is the result of the same name where there is one:
-  the departure time of a bus that was found is not made up.
+  task. A tool that wants one can't be called before there is one, and a flight, with an origin and a destination, not
+  before there are two.
+- A result of the same name as a required parameter is meant rather than others (``departure_time``); and where the task
+  tells no time, it is not made up.
 - What was said to an earlier step and comes back in its result is said again, not asked of the result.
+
+What was tried: to bar ids of other kinds (no flight's id for a product). But one tool's ``geoId`` is another one's
+``locationId``, and an ``order_number`` an ``order_id``.
 """
 
 from __future__ import annotations
@@ -23,11 +26,10 @@ from agentkit.model_backend.base import ToolSpec
 from agentkit.planners.draft import Draft
 from agentkit.planners.identities import (
     Givers,
-    count_alike,
     givers,
+    has_opposite,
     is_copied,
     is_named_for,
-    is_of_another,
     is_told,
     spans,
     to_call_first,
@@ -39,12 +41,16 @@ from agentkit.planners.untold import is_to_be_read, is_untold
 
 __all__ = ["Naming"]
 
-_TEXT_WORDS = (
-    "body content context data document html input letter markdown message note page paragraph passage prompt report "
-    "review source story summary text transcript"
+_COMPOSED_WORDS = (
+    "body caption code comment content context data description document html input markdown message note page prompt "
+    "query report subject summary text title"
 )
-_TEXTS = frozenset(words(_TEXT_WORDS))
-"""Words in the names of parameters that take a text as it is."""
+_COMPOSED = frozenset(words(_COMPOSED_WORDS))
+"""Words in the names of parameters whose text may be put together of anything."""
+_SHORT = frozenset(words("amount count date day deadline due duration end hour id month number price start time year"))
+"""Words in the names of parameters that never want a whole text."""
+_MEASURES = frozenset(words("byte character count length line offset page part size word"))
+"""Words in the names of numbers that say how large a text is, or where it goes on."""
 
 
 @dataclass(frozen=True)
@@ -73,19 +79,17 @@ class Naming:
             by = self._givers[tool][wanted]
             given = {o.ref for o in offered if any(is_named_for(wanted, o.ref.path, giver) for giver in by)}
             has_list = any(isinstance(part, int) for ref in given for part in ref.path)
-            is_enough = has_list or len(given) >= count_alike(wanted, self.tools[tool])
+            is_enough = has_list or len(given) > has_opposite(wanted, self.tools[tool])
             if not is_enough and not is_told(self.task, wanted):
                 return True
         return False
 
     def unread(self, offered: Sequence[Offer]) -> list[str]:
-        """Returns the tools that want a number or a date which nothing tells, while there is a text to be read.
-
-        What a step gives beside a text, such as its number of lines, is about the text, and not what it tells.
-        """
-        texts = {offer.ref.step for offer in offered if is_to_be_read(offer)} if self.task else set[StepId]()
-        others = [offer for offer in offered if offer.ref.step not in texts]
-        return [tool for tool in self.tools if self._wants_untold(tool, others)] if texts else []
+        """Returns the tools that want a number or a date which nothing tells, while there is a text to be read."""
+        if not self.task or not any(map(is_to_be_read, offered)):
+            return []
+        others = [offer for offer in offered if not _is_measure(offer, offered)]
+        return [tool for tool in self.tools if self._wants_untold(tool, others)]
 
     def sources(self, head: JsonObject, draft: Draft, offered: Sequence[Offer]) -> Sources:
         """Returns what the arguments of a step may be, as far as names tell.
@@ -98,7 +102,7 @@ class Naming:
         tool = head["tool"]
         return Sources(
             named=self._identifying(head, draft, offered),
-            barred=self._barred(head, draft, offered),
+            barred=self._barred(tool, draft, offered),
             found=self._found(tool, draft, offered) if self.task else {},
             said=self._said(tool, draft),
             words=self._words,
@@ -117,17 +121,17 @@ class Naming:
     def _words(self) -> list[str]:
         return spans(self.task)
 
-    def _properties(self, tool: str) -> Mapping[str, Any]:
+    def _properties(self, tool: str) -> Mapping[str, JsonObject]:
+        """Returns the parameters of which something is said: a schema may also be true."""
         named: Mapping[str, Any] = self.tools[tool].parameters.get("properties", {})
-        return named
+        return {name: schema for name, schema in named.items() if is_object(schema)}
 
-    def _required(self, tool: str) -> Sequence[str]:
-        required: Sequence[str] = self.tools[tool].parameters.get("required", ())
-        return required
+    def _required(self, tool: str) -> Mapping[str, JsonObject]:
+        named = self._properties(tool)
+        return {name: named[name] for name in self.tools[tool].parameters.get("required", ()) if name in named}
 
     def _wants_untold(self, tool: str, offered: Sequence[Offer]) -> bool:
-        named = self._properties(tool)
-        untold = {name for name in self._required(tool) if is_untold(self.task, named.get(name))}
+        untold = {name for name, schema in self._required(tool).items() if is_untold(self.task, name, schema)}
         return bool(untold) and not untold <= {*takers(self.tools[tool].parameters, offered)}
 
     def _said(self, tool: str, draft: Draft) -> set[str]:
@@ -152,7 +156,9 @@ class Naming:
 
     def _identifying(self, head: JsonObject, draft: Draft, offered: Sequence[Offer]) -> dict[str, list[str]]:
         """Returns the references that have the name of a parameter that identifies a thing."""
-        makers = _makers(head, draft, offered)
+        makers = {step.id: step.tool for step in draft.steps}
+        if "for_each" in head:
+            makers[ITEM] = makers.get(draft.listed(head, offered).ref.step, "")
         found: dict[str, list[str]] = {}
         for name, by in self._givers[head["tool"]].items():
             if is_copied(name):
@@ -161,56 +167,50 @@ class Naming:
         return found
 
     def _found(self, tool: str, draft: Draft, offered: Sequence[Offer]) -> dict[str, list[str]]:
-        """Returns for required parameters that the task does not speak of the results of the same name.
-
-        Those that a step was told itself are none: it may have been told something else.
-        """
-        told = {step.id: step.args.keys() for step in draft.steps}
-        spoken = {*words(self.task)}
-        named = self._properties(tool)
-        found: dict[str, list[str]] = {}
-        for name in self._required(tool):
-            wanted = words(name)
-            if wanted and (spoken.isdisjoint(wanted) or is_untold(self.task, named.get(name))):
-                found[name] = [
-                    str(offer.ref)
-                    for offer in offered
-                    if _last_words(offer) == wanted and name not in told.get(offer.ref.step, ())
-                ]
+        """Returns for required parameters which the task does not tell the results of the same name."""
+        untold = [name for name, schema in self._required(tool).items() if is_untold(self.task, name, schema)]
+        found = {name: [str(offer.ref) for offer in _of_same_name(name, draft, offered)] for name in untold}
         return {name: refs for name, refs in found.items() if refs}
 
-    def _barred(self, head: JsonObject, draft: Draft, offered: Sequence[Offer]) -> dict[str, list[Offer]]:
-        """Returns for some parameters references that they can't mean: ids of other things, and texts.
+    def _barred(self, tool: str, draft: Draft, offered: Sequence[Offer]) -> dict[str, list[Offer]]:
+        """Returns for some parameters references that they do not mean.
 
-        A text that the model has read is passed on whole only to what is named for text: it is a date that
-        `add_to_date` wants of it. A number beside a text, such as that of its lines, is about the text.
+        - Those that are called otherwise, where there is one of the name of a required parameter; but not of a single
+          word, which many things have in common, and not for text that may be put together of anything.
+        - A text that the model has read, for what never wants all of it: `add_to_date` wants a date.
+        - What tells how large a text is, for what is not called so.
         """
-        makers = _makers(head, draft, offered)
-        texts = {str(offer.ref): offer.ref.step for offer in offered if is_to_be_read(offer)}
-        read = {ref for ref, step in texts.items() if step in self.read}
-
-        def is_barred(name: str, offer: Offer) -> bool:
-            if is_of_another(name, offer.ref.path, makers.get(offer.ref.step, "")):
-                return True
-            if str(offer.ref) in texts:
-                return str(offer.ref) in read and _TEXTS.isdisjoint(words(name))
-            is_about = offer.ref.step in texts.values() and _is_number(offer)
-            return is_about and {*words(name)}.isdisjoint(_last_words(offer))
-
-        found = {name: [o for o in offered if is_barred(name, o)] for name in self._properties(head["tool"])}
+        required = self._required(tool)
+        found: dict[str, list[Offer]] = {}
+        for name, schema in self._properties(tool).items():
+            wanted = words(name)
+            is_sure = len(wanted) > 1 and _COMPOSED.isdisjoint(wanted) and schema.get("type") == "string"
+            same = _of_same_name(name, draft, offered) if is_sure and name in required else []
+            found[name] = [
+                offer
+                for offer in offered
+                if (same and offer not in same)
+                or (offer.ref.step in self.read and is_to_be_read(offer) and not _SHORT.isdisjoint(wanted))
+                or (_is_measure(offer, offered) and _MEASURES.isdisjoint(wanted))
+            ]
         return {name: others for name, others in found.items() if others}
 
 
-def _makers(head: JsonObject, draft: Draft, offered: Sequence[Offer]) -> dict[StepId, str]:
-    """Returns the tool of each step, and that of the list that a step runs for each item of."""
-    makers = {step.id: step.tool for step in draft.steps}
-    if "for_each" in head:
-        makers[ITEM] = makers.get(draft.listed(head, offered).ref.step, "")
-    return makers
+def _of_same_name(name: str, draft: Draft, offered: Sequence[Offer]) -> list[Offer]:
+    """Returns the results that have the name of a parameter, but for those that their step was told itself."""
+    wanted = words(name)
+    told = {step.id for step in draft.steps if name in step.args}
+    return [offer for offer in offered if wanted and _last_words(offer) == wanted and offer.ref.step not in told]
 
 
-def _is_number(offer: Offer) -> bool:
-    return offer.schema is not None and offer.schema.get("type") in ("number", "integer")
+def _is_measure(offer: Offer, offered: Sequence[Offer]) -> bool:
+    """Returns whether a number tells how large a text is that stands beside it."""
+    is_number = offer.schema is not None and offer.schema.get("type") in ("number", "integer")
+    return (
+        is_number
+        and not _MEASURES.isdisjoint(_last_words(offer))
+        and any(other.ref.step == offer.ref.step and is_to_be_read(other) for other in offered)
+    )
 
 
 def _last_words(offer: Offer) -> list[str]:

@@ -7,8 +7,8 @@ The choice is lexical, so it costs no model turn, and the same task always gets 
 2. A tool that would be chosen brings the one whose results look most like what it requires: a task names an artist,
    and the tool for albums wants the artist's id.
 3. Tools of one family, whose names begin alike (``Hotels.Search``, ``Hotels.Reserve``), lift each other a little.
-4. Those that come far behind the best are left out: a small model calls what it is shown. Only where the task is
-   English, because words that tasks and tools do not share say nothing where their languages differ.
+4. Those that come far behind the best are told as others: a small model calls what it is shown. They are not left out,
+   because a task may need what it has no word for ("15 percent of the total" needs a calculator).
 """
 
 from __future__ import annotations
@@ -17,21 +17,22 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from agentkit.messages import is_object
 from agentkit.model_backend.base import ToolSpec
 
-__all__ = ["choose_tools", "words"]
+__all__ = ["Choice", "choose_tools", "words"]
 
 FEW = 6
 """Tools that are not put in order, so that the prompt of another task begins the same."""
 LIMIT = 20
 """How many tools are chosen."""
-LEAST_SCORE = 0.2
-"""Share of the best score, below which a tool is left out. In NESTFUL, whose tasks have eight tools each, it leaves out
-four in five of those that are not needed, and 1.5 % of those that are."""
+LIKELY = 0.2
+"""Share of the best score from which a tool is likely. Of the eight tools that come with each task of NESTFUL, four in
+five of those that are not needed have less, and 2 % of those that are."""
 
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?!s(?![a-z]))[a-z])")
@@ -46,16 +47,14 @@ _STOP_WORDS = (
 _VERBS = "analyze calculate check compute create determine display fetch generate make provide retrieve return search"
 """What many tools do, each with something else: by these words alone a tool is not meant."""
 _STOP = frozenset(_STOP_WORDS.split())
-_ENGLISH_WORDS = "the of and with from what how which who this that please to for"
-_ENGLISH = frozenset(_ENGLISH_WORDS.split())
-"""Words that tell that a task is English. In another language few words are those of the tools, and prove nothing."""
-
 _KINDS = {
     "currency": "usd dollar eur euro gbp sterling jpy yen chf franc cny yuan inr rupee krw brl",
     "language": "english spanish french german italian portuguese dutch polish russian chinese japanese korean arabic",
 }
 """What tasks name by an example: "in euros" asks for a currency."""
 
+_NAME_CHARS = 60
+"""Characters of the longest texts whose words are remembered: names, and no results."""
 _NAME, _TEXT, _PARAMETER, _MINOR = 3.0, 1.0, 0.5, 0.25
 """What a word counts for in a tool's name, in its description, as a parameter, and anywhere else."""
 _SATURATION, _LENGTH = 1.2, 0.75
@@ -71,8 +70,17 @@ _SEEDS = 10
 """The best tools, which bring others."""
 
 
-def choose_tools(task: str, tools: Sequence[ToolSpec], *, limit: int = LIMIT) -> list[ToolSpec]:
-    """Returns the tools that a task most likely needs, the likeliest first; a few are returned as they are given.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The tools that a task most likely needs, the likeliest first; of a few tools all, as they are given."""
+
+    tools: Sequence[ToolSpec]
+    likely: frozenset[str]
+    """The names of those that come near the best; the others may be needed for what the task has no word for."""
+
+
+def choose_tools(task: str, tools: Sequence[ToolSpec], *, limit: int = LIMIT) -> Choice:
+    """Returns the tools that a task most likely needs.
 
     Small models look for the next call among the first tools of a list.
 
@@ -82,20 +90,14 @@ def choose_tools(task: str, tools: Sequence[ToolSpec], *, limit: int = LIMIT) ->
         limit: How many to choose, at most.
     """
     if len(tools) <= min(limit, FEW):
-        return list(tools)
+        return Choice(tools, frozenset(tool.name for tool in tools))
     scores = _task_scores(task, _Index([_declaration(tool) for tool in tools]))
     seeds = sorted(range(len(tools)), key=lambda i: -scores[i])[:_SEEDS]
     lifts = [max(pair) for pair in zip(_producers(tools, seeds, scores), _families(tools, seeds, scores), strict=True)]
     total = [score + lift for score, lift in zip(scores, lifts, strict=True)]
-    order = sorted(range(len(tools)), key=lambda i: -total[i])
-    least = LEAST_SCORE * max(total) if _ENGLISH & {*_WORD.findall(task.lower())} else 0.0
-    return [tools[i] for i in order[:limit] if total[i] >= least]
-
-
-@lru_cache(maxsize=20_000)
-def _words(text: str) -> tuple[str, ...]:
-    found = (word.lower() for word in _WORD.findall(_HUMP.sub(" ", text.replace("'s ", " "))))
-    return tuple(_stem(word) for word in found if word not in _STOP)
+    order = sorted(range(len(tools)), key=lambda i: -total[i])[:limit]
+    least = LIKELY * max(total)
+    return Choice([tools[i] for i in order], frozenset(tools[i].name for i in order if total[i] >= least))
 
 
 def words(text: str) -> list[str]:
@@ -105,7 +107,15 @@ def words(text: str) -> list[str]:
         >>> words("getUserIDs: lists the user's IDs_v2")
         ['user', 'id', 'list', 'user', 'id', 'v', '2']
     """
-    return [*_words(text)]
+    return [*(_words_of_name(text) if len(text) <= _NAME_CHARS else _words(text))]
+
+
+def _words(text: str) -> tuple[str, ...]:
+    found = (word.lower() for word in _WORD.findall(_HUMP.sub(" ", text.replace("'s ", " "))))
+    return tuple(_stem(word) for word in found if word not in _STOP)
+
+
+_words_of_name = lru_cache(maxsize=20_000)(_words)
 
 
 class _Index:
@@ -175,7 +185,7 @@ def _declaration(tool: ToolSpec) -> dict[str, float]:
     found: dict[str, float] = {}
     _add(found, tool.name, _NAME)
     _add(found, tool.description, _TEXT)
-    if len(found) > 1 and len(words(tool.name)) > 1:
+    if len(words(tool.name)) > 1:
         found |= dict.fromkeys(_DOING & found.keys(), _MINOR)
     for name, text in _properties(tool.parameters):
         _add(found, name, _PARAMETER)

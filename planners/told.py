@@ -24,21 +24,26 @@ def told(result: StepResult, call: str) -> str:
     """
     if not result.ok:
         return f"{result.id} {call}: FAILED: {result.shown}"
-    if (text := _text(result.shown)) is None:
+    if (text := _text(result)) is None:
         return f"{result.id} {call}: {json.dumps(result.shown, ensure_ascii=False)}"
     key, block = text
     rest = {name: value for name, value in result.shown.items() if name != key} if is_object(result.shown) else {}
     beside = f" {json.dumps(rest, ensure_ascii=False)}, and the text:" if rest else ""
-    return f'{result.id} {call}:{beside}\n"""\n{block.rstrip()}\n"""'
+    fence = '"""'
+    while fence in block:  # a text can't end its own quotation, and go on as if it were another result
+        fence += '"'
+    return f"{result.id} {call}:{beside}\n{fence}\n{block.rstrip()}\n{fence}"
 
 
 def has_text(result: StepResult) -> bool:
-    """Returns whether a result is a text that the model was told as it stands."""
-    return result.ok and _text(result.shown) is not None
+    """Returns whether a result is a text that the model was told as it stands, all of it."""
+    return _text(result) is not None
 
 
-def _text(shown: Any) -> tuple[str, str] | None:
-    """Returns the key of a result's only text of several lines, and the text."""
-    fields: dict[str, Any] = shown if is_object(shown) else {"": shown}
+def _text(result: StepResult) -> tuple[str, str] | None:
+    """Returns the key of a result's only text of several lines, and the text; nothing when only a part is shown."""
+    if not result.ok or result.shown != result.value:
+        return None
+    fields: dict[str, Any] = result.value if is_object(result.value) else {"": result.value}
     texts = [(key, value) for key, value in fields.items() if isinstance(value, str) and "\n" in value.strip()]
     return texts[0] if len(texts) == 1 else None

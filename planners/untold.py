@@ -1,4 +1,4 @@
-"""What a task does not tell: numbers and dates that a plan would have to make up.
+"""What a task does not tell: numbers, dates and times that a plan would have to make up.
 
 A small model that plans a trip whose notes it has not read yet makes up the distance. But where a tool requires a
 number, the task has none and no result is one, the number can only stand in a text that a step gives: the plan has to
@@ -8,10 +8,10 @@ wait until that was read.
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from agentkit.messages import is_object
+from agentkit.messages import JsonObject
 from agentkit.planners.offers import Offer
+from agentkit.planners.retrieval import words
 
 __all__ = ["is_to_be_read", "is_untold"]
 
@@ -27,27 +27,35 @@ _DAY = re.compile(
     r"yesterday|now|current|next|last|this|week|month|year|christmas|easter|new year)\w*",
     re.IGNORECASE,
 )
+_TIME = re.compile(
+    r"\d{1,2}[:.]\d{2}|\d ?[ap]\.?m\b|\bat \d|"
+    r"\b(?:o'clock|noon|midnight|morning|afternoon|evening|night|now|hour|minute)",
+    re.IGNORECASE,
+)
+_BY_FORMAT = {"date": _DAY, "date-time": _DAY, "time": _TIME}
+_BY_NAME = {words(name)[0]: told for name, told in (("date", _DAY), ("day", _DAY), ("time", _TIME))}
+"""For formats of text, and for the last words of names of parameters: what in a task may tell what they want."""
 _TEXTS = {"body", "content", "html", "markdown", "page", "text"}
 _CLOSED = {"enum", "const", "format", "pattern", "anyOf"}
-_DAYS = {"date", "date-time"}
-_NUMBERS = {"number", "integer"}
 
 
-def is_untold(task: str, schema: Any) -> bool:
-    """Returns whether a parameter wants a number or a date, and a task tells none.
+def is_untold(task: str, name: str, schema: JsonObject) -> bool:
+    """Returns whether a parameter wants a number, a date or a time of day, and a task tells none.
 
     A text that tells any number counts as telling the one that is wanted.
 
     Args:
         task: What is asked.
-        schema: JSON Schema of the parameter.
+        name: The parameter.
+        schema: Its JSON Schema.
     """
-    if not is_object(schema) or {"enum", "const", "default", "anyOf"} & schema.keys():
+    if {"enum", "const", "default", "anyOf"} & schema.keys():
         return False
     told = _MARKER.sub("", task)
-    if schema.get("type") in _NUMBERS:
+    if schema.get("type") in ("number", "integer"):
         return _NUMBER.search(told) is None
-    return schema.get("type") == "string" and schema.get("format") in _DAYS and _DAY.search(told) is None
+    telling = _BY_FORMAT.get(schema.get("format", "")) or _BY_NAME.get("".join(words(name)[-1:]))
+    return schema.get("type") == "string" and telling is not None and telling.search(told) is None
 
 
 def is_to_be_read(offer: Offer) -> bool:

@@ -253,16 +253,23 @@ def others(count: int) -> list[Any]:
     return [named(f"other_{i}") for i in range(count)]
 
 
+def told_first(model: ScriptedModel) -> tuple[str, str]:
+    """Returns what the first request tells of likely tools, and of others."""
+    system = model.requests[0].messages[0]
+    assert isinstance(system, System)
+    likely, _, others = system.text.partition("Other tools, only for what those above can't do:")
+    return likely, others
+
+
 def test_of_many_tools_the_plan_may_call_those_that_the_task_seems_to_need() -> None:
     parts = ScriptedParts(parts=plan(("size", {"city": "Rome"})))
     model = ScriptedModel([parts, "4,000"])
     many = [*others(199), size]
     result = run_simulated(Agent(model, many, planner="graph", record=False).run("What is the size of the city Rome?"))
     assert result.output == "4,000"
-    (system, *_) = model.requests[0].messages
-    assert isinstance(system, System)
-    assert "size(city: string)" in system.text
-    assert "other_" not in system.text
+    likely, rest = told_first(model)
+    assert "size(city: string)" in likely
+    assert rest.count("(x: integer)") == 19
     assert [e.about for e in result.events if isinstance(e, Warned)] == ["tools_chosen"]
 
 
@@ -271,12 +278,13 @@ def test_what_was_asked_before_tells_what_tools_are_needed_too() -> None:
     agent = Agent(model, [*others(30), size], planner="graph", record=False)
     asked: list[Message] = [User("What is the size of the city Rome?"), Assistant((Text("4,000"),))]
     assert run_simulated(agent.run("And that of Oslo?", history=asked)).output == "4,000"
+    assert "size(city: string)" in told_first(model)[0]
 
 
 @tool(effect="pure")
 def read_notes() -> str:
     """Read the notes."""
-    return "The trip is 42 km long."
+    return "The trip in May\nis 42 km long."
 
 
 @tool(effect="pure")
@@ -301,7 +309,30 @@ def test_a_plan_waits_for_what_has_to_be_read() -> None:
     assert [e.reason for e in result.events if isinstance(e, PlanChanged)] == ["look"]
     seen = model.requests[1].messages[-1]
     assert isinstance(seen, User)
-    assert "The trip is 42 km long." in seen.text
+    assert seen.text.startswith(
+        'Results so far:\ns1 read_notes({}):\n"""\nThe trip in May\nis 42 km long.\n"""\n\nNow you have'
+    )
+
+
+def test_a_text_that_was_read_is_not_passed_on_for_a_date() -> None:
+    @tool(effect="pure")
+    def days_until(date: str) -> int:
+        """Count the days until a date."""
+        return len(date)
+
+    def attempt(date: str) -> Result:
+        model = ScriptedModel(
+            [
+                ScriptedParts(parts=plan(("read_notes", {}), end="look")),
+                ScriptedParts(parts=plan(("days_until", {"date": date}), first=2)),
+                "10 days.",
+            ]
+        )
+        return run_simulated(Agent(model, [read_notes, days_until], planner="graph", record=False).run("How long?"))
+
+    assert attempt("2027-05-01").output == "10 days."
+    with pytest.raises(AssertionError, match="does not fit"):
+        attempt("$s1")
 
 
 @tool(effect="pure")
@@ -310,7 +341,7 @@ def pay_invoice(amount: int) -> str:
     return f"paid {amount}"
 
 
-def test_tools_that_only_the_results_tell_of_can_be_called_when_they_were_seen() -> None:
+def test_of_many_tools_those_that_results_tell_of_can_be_called_when_they_were_seen() -> None:
     @tool(effect="pure")
     def read_letter() -> str:
         """Read the letter."""
@@ -323,7 +354,7 @@ def test_tools_that_only_the_results_tell_of_can_be_called_when_they_were_seen()
             "Paid.",
         ]
     )
-    agent = Agent(model, [*others(20), read_letter, pay_invoice], planner="graph", record=False)
+    agent = Agent(model, [*others(40), read_letter, pay_invoice], planner="graph", record=False)
     result = run_simulated(agent.run("Do what the letter says."))
     assert result.output == "Paid."
     asked = [str(message) for message in model.requests[1].messages]

@@ -42,12 +42,14 @@ OTHERS = [
 
 def chosen(task: str, *tools: ToolSpec, limit: int = 3) -> list[str]:
     """Returns what is chosen of the tools when there are twenty others too."""
-    return [found.name for found in choose_tools(task, [*OTHERS, *tools], limit=limit)]
+    return [found.name for found in choose_tools(task, [*OTHERS, *tools], limit=limit).tools]
 
 
 def test_all_tools_are_chosen_in_their_order_when_there_are_few() -> None:
     few = OTHERS[:FEW]
-    assert choose_tools("Draw a horse.", few) == few
+    choice = choose_tools("Draw a horse.", few)
+    assert choice.tools == few
+    assert choice.likely == {tool.name for tool in few}
 
 
 def test_the_limit_is_kept_and_no_tool_comes_twice() -> None:
@@ -104,24 +106,27 @@ def test_tools_of_a_family_lift_each_other() -> None:
     assert set(chosen("Search for hotels.", *family, limit=2)) == {"Hotels.Search", "Hotels.Reserve"}
 
 
-def test_what_comes_far_behind_is_left_out() -> None:
+def likely(task: str, *tools: ToolSpec) -> frozenset[str]:
+    return choose_tools(task, [*OTHERS, *tools]).likely
+
+
+def test_what_comes_far_behind_is_not_likely_and_can_be_called() -> None:
     clock = tool("world_clock", "Tells the time in a city.", city="")
-    assert chosen("What is the time in the city of Oslo?", clock, limit=20) == ["world_clock"]
-
-
-def test_nothing_is_left_out_where_the_task_is_in_another_language() -> None:
-    clock = tool("zeit", "Tells the time in a city.", city="")
-    assert len(chosen("Zeit in Oslo", clock, limit=20)) == 20
+    assert likely("What is the time in the city of Oslo?", clock) == {"world_clock"}
+    assert len(chosen("What is the time in the city of Oslo?", clock, limit=20)) == 20
 
 
 def test_what_many_tools_do_does_not_say_which_is_meant() -> None:
     tools = [tool(f"calculate_{noun}", f"Calculate the {noun}.", value="") for noun in ("tax", "age", "pace", "area")]
-    assert chosen("Calculate the tax for the horse.", *tools, limit=20)[:1] == ["calculate_tax"]
-    assert "calculate_age" not in chosen("Calculate the tax for the horse.", *tools, limit=20)
+    found = likely("Calculate the tax for the horse.", *tools)
+    assert "calculate_tax" in found
+    assert "calculate_age" not in found
 
 
 def test_a_tool_that_is_called_by_what_it_does_is_found_by_it() -> None:
-    assert chosen("Calculate 3 * 4 for me.", tool("calculate", "Work out arithmetic.", expression=""))[0] == "calculate"
+    calculate = tool("calculate", "Work out arithmetic.", expression="")
+    rivals = [tool(f"calculate_{noun}", f"Calculate the {noun}.", value="") for noun in ("tax", "age", "pace")]
+    assert chosen("Calculate 3 * 4 for me.", *rivals, calculate)[0] == "calculate"
 
 
 @pytest.mark.parametrize(
@@ -137,7 +142,7 @@ def test_a_task_without_any_word_gets_the_first_tools() -> None:
 
 def test_tools_without_parameters_results_or_descriptions_do_no_harm() -> None:
     bare = [ToolSpec(name=f"t{i}", description="", parameters={}, returns={"type": "string"}) for i in range(5)]
-    assert len(choose_tools("t3", bare, limit=2)) == 2
+    assert len(choose_tools("t3", bare, limit=2).tools) == 2
 
 
 @pytest.mark.parametrize(

@@ -17,25 +17,42 @@ DATE: JsonObject = {"type": "string", "format": "date"}
     "task", ["Convert the distance to km.", "Do it:\n1. Read the file.\n2. Convert it.", "a) Read"]
 )
 def test_a_task_without_a_number_tells_none(task: str) -> None:
-    assert is_untold(task, NUMBER)
+    assert is_untold(task, "x", NUMBER)
 
 
 @pytest.mark.parametrize("task", ["Convert 5 miles.", "Convert twelve miles.", "Do it twice.", "Half of it, please."])
 def test_a_task_with_any_number_may_tell_the_one_that_is_wanted(task: str) -> None:
-    assert not is_untold(task, NUMBER)
+    assert not is_untold(task, "x", NUMBER)
 
 
 @pytest.mark.parametrize("task", ["What day is it tomorrow?", "Add a week.", "From May on.", "On 2027-03-29."])
 def test_a_task_may_tell_a_date_in_words(task: str) -> None:
-    assert not is_untold(task, DATE)
-    assert is_untold("Add the days to the start.", DATE)
+    assert not is_untold(task, "x", DATE)
+    assert is_untold("Add the days to the start.", "x", DATE)
 
 
 @pytest.mark.parametrize(
-    "schema", [{"type": "string"}, {"type": "integer", "default": 10}, {"enum": [1, 2]}, {"anyOf": [NUMBER]}, True]
+    "schema",
+    [
+        {"type": "string"},
+        {"type": "integer", "default": 10},
+        {"enum": [1, 2]},
+        {"anyOf": [NUMBER]},
+        {"type": ["integer", "null"]},
+        {},
+    ],
 )
 def test_what_can_be_had_without_a_task_is_never_untold(schema: JsonObject) -> None:
-    assert not is_untold("Read it.", schema)
+    assert not is_untold("Read it.", "x", schema)
+
+
+def test_names_tell_of_dates_and_times() -> None:
+    text: JsonObject = {"type": "string"}
+    assert is_untold("Book the bus.", "departure_time", text)
+    assert is_untold("Book the bus on 2027-03-29.", "departure_time", text)
+    assert not is_untold("Book the bus at 8.", "departure_time", text)
+    assert is_untold("Book the bus.", "travel_date", text)
+    assert not is_untold("Book the bus for Monday.", "travel_date", text)
 
 
 @pytest.mark.parametrize(
