@@ -41,13 +41,15 @@ _DOLLAR = r"\$\$([^$si]|s[^$0-9]|i[^$t])"
 """A literal dollar, and what may follow: a reference that is not on offer can't be written as if it were text."""
 _TEXT = rf"^((\$(REFS))*([^$\[]|{_DOLLAR}|\$[^$a-zA-Z_{{])|\[)*(\$(REFS))*\$?$"
 """Pattern of text in which the references REFS may stand; an index after one would be a reference that is none."""
+_TEXT_WITHOUT_DOLLARS = r"^((\$(REFS))*[^$\[]|\[)*(\$(REFS))*$"
+"""The same, without dollars that are no references."""
 _HOLDING = rf"^([^$]|{_DOLLAR})*\$(REFS)(([^$\[]|{_DOLLAR})([^$]|{_DOLLAR})*)?$"
 """Pattern of text in which one of REFS stands."""
 _NO_REFERENCE = rf"^([^$][\s\S]*|{_DOLLAR}[\s\S]*)?$"
 """Pattern of text that is no reference: a dollar at its start is doubled, as in a task file."""
-_NO_DOLLAR = r"^([^$][\s\S]*)?$"
 _NONE_HERE = rf"^([^$]|{_DOLLAR}|\$[^$a-zA-Z_{{])*\$?$"
 """Pattern of text in which no reference may stand, though there are some."""
+_WITHOUT_DOLLARS = r"^[^$]*$"
 _SPECIAL = re.compile(r"[.\[\](){}*+?|^$\\]")
 """What has to be escaped in a pattern; `re.escape` also escapes what JSON Schema's dialect does not let be escaped."""
 
@@ -114,8 +116,8 @@ class Sources:
     found: Mapping[str, Collection[str]] = field(default_factory=dict[str, "Collection[str]"])
     """For some parameters the references that they have to be, as far as the type fits."""
     dollars: bool = True
-    """Whether text without references may begin with a literal dollar: a model that would like to refer to what is not
-    there yet writes nonsense behind one."""
+    """Whether text may hold literal dollars: a model that would like to refer to what is not there yet writes nonsense
+    behind one."""
 
 
 ANYWHERE = Sources()
@@ -144,12 +146,12 @@ def arguments_schema(
     properties, required = dict(schema.get("properties", {})), [*schema.get("required", [])]
     for name, others in sources.barred.items():
         rest = [offer for offer in offered if offer not in others]
-        properties[name] = _Parameters(parameters, rest, is_partial=True).argument(parameters["properties"][name])
+        properties[name] = _Parameters(parameters, rest, sources.dollars, is_partial=True).argument(parameters["properties"][name])
     for name, refs in sources.found.items():
         if fitting := [ref for ref in every.fitting(parameters["properties"][name]) if ref in refs]:
             properties[name] = {"enum": fitting[:MAX_REFS]}
     for name in sources.said:
-        properties[name] = _Parameters(parameters, [], is_partial=True).literal(parameters["properties"][name])
+        properties[name] = _Parameters(parameters, [], dollars=False, is_partial=True).literal(parameters["properties"][name])
     for name, refs in sources.named.items():
         properties[name] = every.named(parameters["properties"][name], refs, sources.words)
     for name in only_results:
@@ -176,11 +178,11 @@ class _Parameters:
     def text(self) -> str:
         """Pattern of text in which references to scalars may stand, anywhere."""
         refs = in_text(self.offered)
-        if not refs and self.is_partial:
-            return _NONE_HERE
-        if not refs:
-            return _NO_REFERENCE if self.dollars else _NO_DOLLAR
-        return _TEXT.replace("REFS", _alternatives(refs))
+        if refs:
+            return (_TEXT if self.dollars else _TEXT_WITHOUT_DOLLARS).replace("REFS", _alternatives(refs))
+        if not self.dollars:
+            return _WITHOUT_DOLLARS
+        return _NONE_HERE if self.is_partial else _NO_REFERENCE
 
     def takes_any(self, schema: JsonObject) -> bool:
         """Returns whether one of the references may stand for the value or, where it is a list, for an item of it."""

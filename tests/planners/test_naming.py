@@ -99,6 +99,19 @@ def test_the_result_of_the_name_is_meant_rather_than_others() -> None:
         assert not fits(plan, FOUND, booking(bus_stop=wrong))
 
 
+def test_a_reference_that_is_not_meant_can_not_be_written_as_text_either() -> None:
+    plan = writer(
+        "Book the bus in Oslo on Monday.",
+        find=(record(city=TEXT, line=TEXT), record(city=TEXT, line=TEXT, bus_stop=TEXT)),
+        book=(record(city=TEXT, bus_stop=TEXT), TEXT),
+    )
+    lines: list[JsonValue] = [head(1, "find"), {"city": "Oslo", "line": "7"}, head(2, "book")]
+    assert fits(plan, lines, {"city": "Oslo", "bus_stop": "$s1.bus_stop"})
+    for wrong in ("$s1.city", "$$ s1.city", "in $s1.city", "$$s{1}.city", "$s1.lin"):
+        assert not fits(plan, lines, {"city": wrong, "bus_stop": "$s1.bus_stop"}), "the step was told the city itself"
+        assert not fits(plan, lines, {"city": "Oslo", "bus_stop": wrong}), "there is one of the name"
+
+
 def test_text_may_be_put_together_of_anything() -> None:
     plan = buses("Book the bus in Oslo, and say hello.")
     for text in ("Hello", "$s1.text", "From $s1.bus_stop"):
