@@ -115,7 +115,7 @@ class PlanWriter:
         before = "  " if number else "[\n  "
         plain, *for_each = schema.get("anyOf", [schema])
         named: list[str] = plain["properties"]["tool"]["enum"]
-        unread = [name for name in self.naming.unread(self._draft(lines).offers()) if name in named]
+        unread = [name for name in self.naming.unread(self._draft(lines)) if name in named]
         tools = [name for name in named if name not in self.terminals and name not in unread]
         # The plan may end before its first step, and has to after its last; else its bracket says that it ends.
         last = [n for n in named if self.terminals.get(n) == LOOK or (n in self.terminals and not (number and tools))]
@@ -153,7 +153,7 @@ class PlanWriter:
 
     def _ending(self, head: JsonObject, draft: Draft) -> str:
         # Who names a tool for which results have to be read first wants to look at them.
-        is_unread = "for_each" not in head and head["tool"] in self.naming.unread(draft.offers())
+        is_unread = "for_each" not in head and head["tool"] in self.naming.unread(draft)
         return self.terminals.get(head["tool"], LOOK if is_unread else "")
 
     def _head(self, number: int, draft: Draft) -> JsonObject:

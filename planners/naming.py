@@ -84,9 +84,14 @@ class Naming:
                 return True
         return False
 
-    def unread(self, offered: Sequence[Offer]) -> list[str]:
-        """Returns the tools that want a number or a date which nothing tells, while there is a text to be read."""
-        if not self.task or not any(map(is_to_be_read, offered)):
+    def unread(self, draft: Draft) -> list[str]:
+        """Returns the tools that want a number or a date which nothing tells, while there is a text to be read.
+
+        That is one which a tool gave that only reads. Others say in words what they have done.
+        """
+        offered = draft.offers()
+        reading = {step.id for step in draft.steps if self.tools[step.tool].pure}
+        if not self.task or not any(o.ref.step in reading and is_to_be_read(o) for o in offered):
             return []
         others = [offer for offer in offered if not _is_measure(offer, offered)]
         return [tool for tool in self.tools if self._wants_untold(tool, others)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -152,6 +153,11 @@ def test_who_names_a_tool_for_which_a_text_has_to_be_read_wants_to_look() -> Non
     assert TRIP.ending([*READ, head(2, "convert")]) == LOOK
     (part,) = [part for part in TRIP.parts(READ) if not validate(part.schema, head(2, "convert"))]
     assert [*part.ends] == ["\n]"], "no arguments can follow"
+
+
+def test_what_a_tool_says_of_what_it_did_is_not_read() -> None:
+    tools = {name: replace(spec, pure=name != "read") for name, spec in TRIP.tools.items()}
+    assert PlanWriter(tools, task=TRIP.task).schema([*READ, head(2, "convert")]) is not None
 
 
 def test_what_is_there_is_not_waited_for() -> None:
