@@ -146,12 +146,16 @@ def arguments_schema(
     properties, required = dict(schema.get("properties", {})), [*schema.get("required", [])]
     for name, others in sources.barred.items():
         rest = [offer for offer in offered if offer not in others]
-        properties[name] = _Parameters(parameters, rest, sources.dollars, is_partial=True).argument(parameters["properties"][name])
+        properties[name] = _Parameters(parameters, rest, sources.dollars, is_partial=True).argument(
+            parameters["properties"][name]
+        )
     for name, refs in sources.found.items():
         if fitting := [ref for ref in every.fitting(parameters["properties"][name]) if ref in refs]:
             properties[name] = {"enum": fitting[:MAX_REFS]}
     for name in sources.said:
-        properties[name] = _Parameters(parameters, [], dollars=False, is_partial=True).literal(parameters["properties"][name])
+        properties[name] = _Parameters(parameters, [], dollars=False, is_partial=True).literal(
+            parameters["properties"][name]
+        )
     for name, refs in sources.named.items():
         properties[name] = every.named(parameters["properties"][name], refs, sources.words)
     for name in only_results:
