@@ -87,11 +87,12 @@ class Naming:
     def unread(self, draft: Draft) -> list[str]:
         """Returns the tools that want a number or a date which nothing tells, while there is a text to be read.
 
-        That is one which a tool gave that only reads. Others say in words what they have done.
+        A result that is nothing but text counts only where its tool is pure: others say in words what they have done.
         """
         offered = draft.offers()
-        reading = {step.id for step in draft.steps if self.tools[step.tool].pure}
-        if not self.task or not any(o.ref.step in reading and is_to_be_read(o) for o in offered):
+        pure = {step.id for step in draft.steps if self.tools[step.tool].pure}
+        texts = [offer for offer in offered if is_to_be_read(offer) and (offer.ref.path or offer.ref.step in pure)]
+        if not self.task or not texts:
             return []
         others = [offer for offer in offered if not _is_measure(offer, offered)]
         return [tool for tool in self.tools if self._wants_untold(tool, others)]

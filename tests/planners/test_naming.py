@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -156,8 +155,14 @@ def test_who_names_a_tool_for_which_a_text_has_to_be_read_wants_to_look() -> Non
 
 
 def test_what_a_tool_says_of_what_it_did_is_not_read() -> None:
-    tools = {name: replace(spec, pure=name != "read") for name, spec in TRIP.tools.items()}
-    assert PlanWriter(tools, task=TRIP.task).schema([*READ, head(2, "convert")]) is not None
+    tools = {
+        "read": ToolSpec(name="read", description="", parameters=record(), returns=record(text=TEXT)),
+        "pay": ToolSpec(name="pay", description="", parameters=record(), returns=TEXT),
+        "convert": TRIP.tools["convert"],
+    }
+    plan = PlanWriter(tools, task=TRIP.task)
+    assert plan.ending([head(1, "pay"), {}, head(2, "convert")]) == ""
+    assert plan.ending([*READ, head(2, "convert")]) == LOOK, "a text in a field of that name is read"
 
 
 def test_what_is_there_is_not_waited_for() -> None:
