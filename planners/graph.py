@@ -307,11 +307,11 @@ def _writer(
 
 
 def _opening(
-    told: str, tools: Sequence[ToolSpec], instructions: str, history: Sequence[Message], question: str
+    described: str, tools: Sequence[ToolSpec], instructions: str, history: Sequence[Message], question: str
 ) -> list[Message]:
-    """Returns the messages that a plan begins with; `told` is what is told of the tools."""
+    """Returns the messages that a plan begins with; `described` is what is told of the tools."""
     look = next(name for name, meaning in _writer(tools).terminals.items() if meaning == LOOK)
-    rules = RULES.format(tools=told, look=look)
+    rules = RULES.format(tools=described, look=look)
     return [System(f"{instructions or INSTRUCTIONS}\n\n{rules}"), *history, User(question)]
 
 

@@ -94,7 +94,8 @@ class Naming:
         texts = [offer for offer in offered if is_to_be_read(offer) and (offer.ref.path or offer.ref.step in pure)]
         if not self.task or not texts:
             return []
-        others = [offer for offer in offered if not _is_measure(offer, offered)]
+        measures = _measures(offered)
+        others = [offer for offer in offered if offer not in measures]
         return [tool for tool in self.tools if self._wants_untold(tool, others)]
 
     def sources(self, head: JsonObject, draft: Draft, offered: Sequence[Offer]) -> Sources:
@@ -178,7 +179,7 @@ class Naming:
         found = {name: [str(offer.ref) for offer in _of_same_name(name, draft, offered)] for name in untold}
         return {name: refs for name, refs in found.items() if refs}
 
-    def _barred(self, tool: str, draft: Draft, offered: Sequence[Offer]) -> dict[str, list[Offer]]:
+    def _barred(self, tool: str, draft: Draft, offered: Sequence[Offer]) -> dict[str, set[str]]:
         """Returns for some parameters references that they do not mean.
 
         - Those that are called otherwise, where there is one of the name of a required parameter; but not of a single
@@ -187,18 +188,20 @@ class Naming:
         - What tells how large a text is, for what is not called so.
         """
         required = self._required(tool)
-        found: dict[str, list[Offer]] = {}
+        every = {str(offer.ref) for offer in offered}
+        read = {str(offer.ref) for offer in offered if offer.ref.step in self.read and is_to_be_read(offer)}
+        measures = {str(offer.ref) for offer in _measures(offered)}
+        found: dict[str, set[str]] = {}
         for name, schema in self._properties(tool).items():
             wanted = words(name)
             is_sure = len(wanted) > 1 and _COMPOSED.isdisjoint(wanted) and schema.get("type") == "string"
             same = _of_same_name(name, draft, offered) if is_sure and name in required else []
-            found[name] = [
-                offer
-                for offer in offered
-                if (same and offer not in same)
-                or (offer.ref.step in self.read and is_to_be_read(offer) and not _SHORT.isdisjoint(wanted))
-                or (_is_measure(offer, offered) and _MEASURES.isdisjoint(wanted))
-            ]
+            others = every - {str(offer.ref) for offer in same} if same else set[str]()
+            if not _SHORT.isdisjoint(wanted):
+                others |= read
+            if _MEASURES.isdisjoint(wanted):
+                others |= measures
+            found[name] = others
         return {name: others for name, others in found.items() if others}
 
 
@@ -209,14 +212,17 @@ def _of_same_name(name: str, draft: Draft, offered: Sequence[Offer]) -> list[Off
     return [offer for offer in offered if wanted and _last_words(offer) == wanted and offer.ref.step not in told]
 
 
-def _is_measure(offer: Offer, offered: Sequence[Offer]) -> bool:
-    """Returns whether a number tells how large a text is that stands beside it."""
-    is_number = offer.schema is not None and offer.schema.get("type") in ("number", "integer")
-    return (
-        is_number
+def _measures(offered: Sequence[Offer]) -> list[Offer]:
+    """Returns the numbers that tell how large a text is that stands beside them."""
+    texts = {offer.ref.step for offer in offered if is_to_be_read(offer)}
+    return [
+        offer
+        for offer in offered
+        if offer.ref.step in texts
+        and offer.schema is not None
+        and offer.schema.get("type") in ("number", "integer")
         and not _MEASURES.isdisjoint(_last_words(offer))
-        and any(other.ref.step == offer.ref.step and is_to_be_read(other) for other in offered)
-    )
+    ]
 
 
 def _last_words(offer: Offer) -> list[str]:

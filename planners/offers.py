@@ -107,7 +107,7 @@ class Sources:
 
     named: Mapping[str, Collection[str]] = field(default_factory=dict[str, "Collection[str]"])
     """For some parameters the references that have their name: they take no others."""
-    barred: Mapping[str, Collection[Offer]] = field(default_factory=dict[str, "Collection[Offer]"])
+    barred: Mapping[str, Collection[str]] = field(default_factory=dict[str, "Collection[str]"])
     """For some parameters references that they may not be, though the type fits."""
     said: Collection[str] = ()
     """Parameters that are written out, or left out where they are optional: an earlier step was told the same."""
@@ -145,17 +145,15 @@ def arguments_schema(
     schema = every.literal(parameters)
     properties, required = dict(schema.get("properties", {})), [*schema.get("required", [])]
     for name, others in sources.barred.items():
-        rest = [offer for offer in offered if offer not in others]
-        properties[name] = _Parameters(parameters, rest, sources.dollars, is_partial=True).argument(
-            parameters["properties"][name]
-        )
+        rest = [offer for offer in offered if str(offer.ref) not in others]
+        partial = _Parameters(parameters, rest, sources.dollars, is_partial=True)
+        properties[name] = partial.argument(parameters["properties"][name])
     for name, refs in sources.found.items():
         if fitting := [ref for ref in every.fitting(parameters["properties"][name]) if ref in refs]:
             properties[name] = {"enum": fitting[:MAX_REFS]}
+    written = _Parameters(parameters, [], dollars=False, is_partial=True)
     for name in sources.said:
-        properties[name] = _Parameters(parameters, [], dollars=False, is_partial=True).literal(
-            parameters["properties"][name]
-        )
+        properties[name] = written.literal(parameters["properties"][name])
     for name, refs in sources.named.items():
         properties[name] = every.named(parameters["properties"][name], refs, sources.words)
     for name in only_results:
