@@ -165,7 +165,10 @@ def _may_be_digits(case: Case) -> bool:
     if "pattern" not in case or "format" in case:
         return False
     rules = {k: case[k] for k in _TEXT_KEYWORDS if k in case}
-    return any(_valid(rules, text) for text in _DIGITS)
+    try:
+        return any(_valid(rules, text) for text in _DIGITS)
+    except ValueError:  # the pattern is none
+        return False
 
 
 def _as_number(value: Any) -> float | None:

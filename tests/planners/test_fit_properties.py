@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agentkit.errors import ArgumentError, PlanError
@@ -168,6 +168,7 @@ objects = st.dictionaries(st.sampled_from(KEYWORDS), garbage, max_size=4)
 
 
 @settings(max_examples=400, deadline=None)
+@example({"pattern": "("}, {})
 @given(objects, objects)
 def test_what_is_no_schema_is_answered_and_not_raised(left: dict[str, Any], right: dict[str, Any]) -> None:
     for result, parameter in ((left, right), (left, {"type": "integer"}), ({"type": "array"}, right)):
